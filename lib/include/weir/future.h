@@ -1,0 +1,124 @@
+/*
+ * Future: a value that will be there later, and the call that makes it.
+ *
+ * A future is either caller-owned (weir_future_init ... weir_future_fini, in any memory) or
+ * library-owned (weir_pool_async ... weir_future_unref). It is a plain promise that anyone may
+ * weir_future_set once, or, after weir_future_task, a call that a pool runs.
+ *
+ * Terminal means quiet: a future is terminal only when no code of its task runs or will run.
+ *
+ * Ordering: everything before the end of the call (or before set, fail, cancel) happens before
+ * every return of get, wait and every callback that sees the future terminal.
+ */
+#ifndef WEIR_FUTURE_H
+#define WEIR_FUTURE_H
+
+#include <weir/base.h>
+#include <weir/task.h>
+
+WEIR__BEGIN
+
+enum weir_future_state {
+    WEIR_FUTURE_PENDING = 0,   /* not submitted, or queued: may be cancelled */
+    WEIR_FUTURE_RUNNING = 1,   /* its call runs */
+    WEIR_FUTURE_DONE = 2,      /* terminal: a value */
+    WEIR_FUTURE_FAILED = 3,    /* terminal: an error */
+    WEIR_FUTURE_CANCELLED = 4, /* terminal: will never run */
+};
+
+/* Makes the value. Returns 0 with *value, or a negative errno that becomes the future's error. */
+typedef int (*weir_call)(void *arg, void **value);
+
+struct weir_future;
+struct weir__host;
+
+/* Something to be called once when a future is terminal. The caller provides the memory and keeps
+ * it until fn has been called; fn may reuse or free it. */
+struct weir_callback {
+    void (*fn)(struct weir_future *future, void *arg);
+    void *arg;
+    struct weir_callback *weir__next;
+};
+
+/* Two cache lines: the task that a queue touches, and what waiters touch. Opaque but for size. */
+struct weir_future {
+    struct weir_task weir__task;
+    WEIR__ATOMIC(uint32_t) weir__state;
+    WEIR__ATOMIC(uint32_t) weir__refs;
+    int32_t weir__error;
+    uint32_t weir__reserved;
+    void *weir__value;
+    weir_call weir__call;
+    void *weir__arg;
+    struct weir_callback *weir__callbacks;
+    struct weir__host *weir__host;
+};
+
+/* Makes a caller-owned future, PENDING. Never fails. */
+WEIR_API void weir_future_init(struct weir_future *future);
+
+/*
+ * Binds a call to a PENDING caller-owned future and returns the task to submit, alone or in a
+ * batch. The future becomes terminal when the call ends, or CANCELLED when the task is dropped.
+ * If the submission fails the future is PENDING as before and may be submitted again.
+ */
+WEIR_API struct weir_task *weir_future_task(struct weir_future *future, weir_call call, void *arg,
+                                            uint32_t flags);
+
+/*
+ * Waits until the future is terminal. 0 with *value (value may be NULL to ignore it), the call's
+ * error, -ECANCELED, -ETIMEDOUT (-EAGAIN with WEIR_NOW), or -EDEADLK when the caller is the call
+ * itself, which would wait for its own end.
+ *
+ * On a worker of the future's pool under WEIR_WAIT_CLAIM: when the call is still queued it is
+ * taken out and run here, so a nested wait needs no other worker. A thread outside does so only
+ * when the task carries WEIR_TASK_ANY_THREAD. A claimed call runs to its end whatever the deadline.
+ */
+WEIR_API int weir_future_get(struct weir_future *future, void **value, uint64_t deadline_ns);
+
+/* Where the future is just now. Never blocks. Terminal states are final, and are seen with all
+ * that happened before them. */
+WEIR_API enum weir_future_state weir_future_state(struct weir_future *future);
+
+/* Makes a plain promise DONE, or FAILED with a negative errno. -EALREADY: terminal;
+ * -EBUSY: a call is bound, which will end it; -EINVAL: error is not a negative errno. */
+WEIR_API int weir_future_set(struct weir_future *future, void *value);
+WEIR_API int weir_future_fail(struct weir_future *future, int error);
+
+/* Makes a PENDING future CANCELLED: its call will never run, its waiters return. Takes it out of
+ * the pool's queue. -EINPROGRESS: the call runs, and goes on; -EALREADY: terminal. */
+WEIR_API int weir_future_cancel(struct weir_future *future);
+
+/*
+ * Has callback->fn called once when the future is terminal, on the thread that makes it so, in
+ * order of adding; at once, on this thread, when it already is. No lock is held. The future stays
+ * valid during the call; a callback must not fini it, nor wait for its pool.
+ */
+WEIR_API int weir_future_on_done(struct weir_future *future, struct weir_callback *callback);
+
+/* Library-owned futures count their owners; the last unref frees. A pool holds one of its own
+ * while the call is queued or runs, so unref is allowed at any time. */
+WEIR_API void weir_future_ref(struct weir_future *future);
+WEIR_API void weir_future_unref(struct weir_future *future);
+
+/* Ends the use of a caller-owned future: it must be terminal, or never have been submitted.
+ * Returns when no thread touches its memory any more, callbacks included: a wait of moments.
+ * -EBUSY: still queued or running, and nothing has happened. */
+WEIR_API int weir_future_fini(struct weir_future *future);
+
+enum weir_wait_mode {
+    WEIR_ALL = 0, /* until every one is terminal */
+    WEIR_ANY = 1, /* until at least one is */
+};
+
+/*
+ * Waits for several futures. WEIR_ALL: 0 when all are terminal. WEIR_ANY: the index of one that
+ * is; n == 0 is -EINVAL there. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when only the caller
+ * itself could end the wait; -ENOMEM for very long arrays. Claims as weir_future_get does.
+ */
+WEIR_API ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait_mode mode,
+                             uint64_t deadline_ns);
+
+WEIR__END
+
+#endif

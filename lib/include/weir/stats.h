@@ -1,0 +1,49 @@
+/*
+ * Counters of a pool and of each worker. Reading them never blocks a worker; counters of one
+ * snapshot may be a few tasks apart, and are exact when the pool is idle.
+ */
+#ifndef WEIR_STATS_H
+#define WEIR_STATS_H
+
+#include <weir/base.h>
+
+WEIR__BEGIN
+
+struct weir_pool;
+
+struct weir_pool_stats {
+    size_t size;         /* sizeof(struct weir_pool_stats), set by the caller */
+    uint64_t workers;    /* threads that have not left */
+    uint64_t active;     /* workers inside a task */
+    uint64_t queued;     /* accepted, not started */
+    uint64_t submitted;  /* accepted */
+    uint64_t completed;  /* run returned 0 */
+    uint64_t failed;     /* run returned an error */
+    uint64_t cancelled;  /* dropped or cancelled before they started */
+    uint64_t rejected;   /* refused: full */
+    uint64_t caller_ran; /* run by the thread that submitted or waited */
+    uint64_t steals;     /* taken from another worker's deque */
+    uint64_t parks;      /* times a worker went to sleep */
+    uint64_t wakes;      /* times somebody was sent a wake-up */
+};
+
+struct weir_worker_stats {
+    size_t size; /* sizeof(struct weir_worker_stats), set by the caller */
+    uint64_t active;
+    uint64_t completed;
+    uint64_t failed;
+    uint64_t steals;
+    uint64_t parks;
+};
+
+/* Fills stats for the whole pool. Any thread. -EINVAL: NULL or size 0. Only the first
+ * stats->size bytes are written. */
+WEIR_API int weir_pool_stats(struct weir_pool *pool, struct weir_pool_stats *stats);
+
+/* The same for worker index 0 ... threads - 1. -ERANGE: no such worker. */
+WEIR_API int weir_worker_stats(struct weir_pool *pool, size_t index,
+                               struct weir_worker_stats *stats);
+
+WEIR__END
+
+#endif

@@ -1,0 +1,31 @@
+# libweir: static and shared library, unit tests beside the sources.
+
+LIB_SRC  := $(filter-out %_test.c,$(wildcard lib/src/*.c lib/src/platform/*.c))
+LIB_TEST := $(wildcard lib/src/*_test.c lib/src/platform/*_test.c)
+
+WEIR_VERSION := 0.1.0
+WEIR_SONAME  := libweir.so.0
+
+define lib_rules
+build/$(1)/libweir.a: $$(call objects,$(1),$$(LIB_SRC))
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FLAVOURS),$(eval $(call lib_rules,$(f))))
+
+build/release/$(WEIR_SONAME): $(call objects,release,$(LIB_SRC)) lib/weir.map
+	$(Q)$(call ld,release) -shared -Wl,-soname,$(WEIR_SONAME) -Wl,--version-script,lib/weir.map \
+	  -Wl,-z,defs -o $@ $(filter %.o,$^)
+
+lib: build/release/libweir.a build/release/$(WEIR_SONAME) ## the library alone: needs a compiler and make, nothing else
+all: lib
+.PHONY: lib
+
+# Unit tests link the debug library with malloc and pthread_create wrapped, so that a test can
+# make the n-th call fail.
+LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=pthread_create
+
+build/debug/tests/lib/%_test: build/debug/lib/src/%_test.o build/debug/lib/src/test/fault.o build/debug/libweir.a
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) $(LIB_WRAP) -o $@ $(filter %.o,$^) build/debug/libweir.a -lcmocka
+
+TESTS += $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))

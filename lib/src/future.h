@@ -1,0 +1,55 @@
+/*
+ * Future, as the pool and weir_wait see it.
+ *
+ * weir__state holds the phase in its low bits (0: not terminal) and beside it, so that one
+ * compare-exchange settles all of them at once:
+ *
+ *   BOUND      a call was bound: only its task ends the future
+ *   WAITERS    some thread sleeps, or is about to, on the word itself
+ *   CALLBACKS  the list of callbacks is not empty
+ *   LOCKED     somebody changes the list, or is setting a plain promise: a few instructions
+ *   NOTIFYING  terminal, and the callbacks are being called
+ *
+ * Value and error are written first; the phase is published with release and read with acquire.
+ * Publishing it is the last touch of the future's memory, unless NOTIFYING is set; then clearing
+ * NOTIFYING is. After either only the address is used, for a futex wake (mutant
+ * future_touch_after_done; stress: future_lifetime).
+ */
+#ifndef WEIR__FUTURE_INTERNAL_H
+#define WEIR__FUTURE_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <weir/future.h>
+
+#include "claim.h"
+
+/* What a future needs of the pool that it is queued in; the pool lies a floor above. */
+struct weir__host {
+    bool claims; /* a thread inside a task of this pool claims what it waits for */
+    /* Ends a task that the caller has claimed: runs it, or drops it when cancelled. The host may
+     * be gone afterwards. */
+    void (*end_claimed)(struct weir__host *host, struct weir_task *task, enum weir__claim claim,
+                        bool cancelled);
+};
+
+/* A library-owned future, bound to its call, with one reference for the caller and one for the
+ * pool. NULL: no memory. */
+struct weir_future *weir__future_new(weir_call call, void *arg);
+
+/* Undoes weir__future_new when the submission failed. */
+void weir__future_discard(struct weir_future *future);
+
+/* By the pool, before it queues the future's task. */
+void weir__future_set_host(struct weir_task *task, struct weir__host *host);
+
+bool weir__future_is_terminal(struct weir_future *future);
+
+/* Runs the future's call on this thread if it is queued and this thread may. True: it did, and
+ * the future is terminal. */
+bool weir__future_claim(struct weir_future *future);
+
+/* Takes a callback back. False: it has been called or is about to be. */
+bool weir__future_remove_callback(struct weir_future *future, struct weir_callback *callback);
+
+#endif

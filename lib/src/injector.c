@@ -1,0 +1,173 @@
+#include "injector.h"
+
+#include <errno.h>
+
+#include "platform/point.h"
+#include "task.h"
+
+/* Most tasks that one visit moves to a deque. */
+#define BATCH_MOST ((size_t)32)
+
+void weir__injector_init(struct weir__injector *injector) {
+    pthread_mutex_init(&injector->mutex, NULL);
+    injector->head = injector->tail = NULL;
+    atomic_init(&injector->count, 0);
+    atomic_init(&injector->accepted, 0);
+    atomic_init(&injector->closed, false);
+}
+
+void weir__injector_destroy(struct weir__injector *injector) {
+    pthread_mutex_destroy(&injector->mutex);
+}
+
+/* Under the mutex there is one writer, so load and store make an increment. */
+static void add_count(struct weir__injector *injector, size_t delta) {
+    size_t count = atomic_load_explicit(&injector->count, memory_order_relaxed);
+    atomic_store_explicit(&injector->count, count + delta, memory_order_relaxed);
+}
+
+static void publish_count(struct weir__injector *injector, size_t added) {
+    size_t count = atomic_load_explicit(&injector->count, memory_order_relaxed);
+    atomic_store_explicit(&injector->count, count + added, memory_order_seq_cst);
+}
+
+static void link_last(struct weir__injector *injector, struct weir_task *task) {
+    task->weir__next = NULL;
+    task->weir__prev = injector->tail;
+    if (injector->tail)
+        injector->tail->weir__next = task;
+    else
+        injector->head = task;
+    injector->tail = task;
+}
+
+static void link_first(struct weir__injector *injector, struct weir_task *task) {
+    task->weir__prev = NULL;
+    task->weir__next = injector->head;
+    if (injector->head)
+        injector->head->weir__prev = task;
+    else
+        injector->tail = task;
+    injector->head = task;
+}
+
+static void unlink_task(struct weir__injector *injector, struct weir_task *task) {
+    if (task->weir__prev)
+        task->weir__prev->weir__next = task->weir__next;
+    else
+        injector->head = task->weir__next;
+    if (task->weir__next)
+        task->weir__next->weir__prev = task->weir__prev;
+    else
+        injector->tail = task->weir__prev;
+}
+
+/* Appends without showing the new count yet. False: the task was cancelled before. */
+static bool append(struct weir__injector *injector, struct weir_task *task) {
+    weir__task_set_place(task, (uintptr_t)injector);
+    if (!weir__task_mark_queued(task))
+        return false;
+    uint64_t accepted = atomic_load_explicit(&injector->accepted, memory_order_relaxed);
+    atomic_store_explicit(&injector->accepted, accepted + 1, memory_order_release);
+    link_last(injector, task);
+    return true;
+}
+
+int weir__injector_append_locked(struct weir__injector *injector, struct weir_task *task) {
+    if (atomic_load_explicit(&injector->closed, memory_order_relaxed))
+        return -ESHUTDOWN;
+    if (!append(injector, task))
+        return -ECANCELED;
+    publish_count(injector, 1);
+    return 0;
+}
+
+ptrdiff_t weir__injector_push(struct weir__injector *injector, struct weir_task *const *tasks,
+                              size_t n) {
+    size_t added = 0;
+
+    WEIR__POINT("injector.push");
+    pthread_mutex_lock(&injector->mutex);
+    bool closed = atomic_load_explicit(&injector->closed, memory_order_relaxed);
+    if (!closed) {
+        for (size_t i = 0; i < n; i++)
+            added += append(injector, tasks[i]);
+        publish_count(injector, added);
+    }
+    pthread_mutex_unlock(&injector->mutex);
+    WEIR__POINT("injector.pushed");
+    return closed ? -ESHUTDOWN : (ptrdiff_t)added;
+}
+
+struct weir_task *weir__injector_pop_locked(struct weir__injector *injector) {
+    struct weir_task *task = injector->head;
+
+    if (!task)
+        return NULL;
+    unlink_task(injector, task);
+    weir__task_set_place(task, WEIR__PLACE_NONE);
+    add_count(injector, (size_t)-1);
+    return task;
+}
+
+struct weir_task *weir__injector_pop(struct weir__injector *injector) {
+    if (weir__injector_count(injector) == 0)
+        return NULL;
+    pthread_mutex_lock(&injector->mutex);
+    struct weir_task *task = weir__injector_pop_locked(injector);
+    pthread_mutex_unlock(&injector->mutex);
+    WEIR__POINT("injector.popped");
+    return task;
+}
+
+/* Newest first, since the owner pops its newest first. A task changes its place while the mutex
+ * is held, so that a claimer who comes for it finds it here or there. */
+static void move_to_deque(struct weir__injector *injector, struct weir__deque *deque,
+                          struct weir_task **tasks, size_t n) {
+    while (n > 0) {
+        struct weir_task *task = tasks[--n];
+        if (weir__deque_has_room(deque)) {
+            weir__deque_push(deque, task);
+        } else {
+            link_first(injector, task);
+            weir__task_set_place(task, (uintptr_t)injector);
+            add_count(injector, 1);
+        }
+    }
+}
+
+struct weir_task *weir__injector_pop_batch(struct weir__injector *injector,
+                                           struct weir__deque *deque, size_t more) {
+    struct weir_task *moved[BATCH_MOST];
+    size_t n = 0;
+
+    if (weir__injector_count(injector) == 0)
+        return NULL;
+    pthread_mutex_lock(&injector->mutex);
+    struct weir_task *first = weir__injector_pop_locked(injector);
+    while (n < more && n < BATCH_MOST && (moved[n] = weir__injector_pop_locked(injector)))
+        n++;
+    move_to_deque(injector, deque, moved, n);
+    pthread_mutex_unlock(&injector->mutex);
+    WEIR__POINT("injector.popped");
+    return first;
+}
+
+bool weir__injector_remove(struct weir__injector *injector, struct weir_task *task) {
+    pthread_mutex_lock(&injector->mutex);
+    bool here =
+        atomic_load_explicit(&task->weir__place, memory_order_relaxed) == (uintptr_t)injector;
+    if (here) {
+        unlink_task(injector, task);
+        weir__task_set_place(task, WEIR__PLACE_NONE);
+        add_count(injector, (size_t)-1);
+    }
+    pthread_mutex_unlock(&injector->mutex);
+    return here;
+}
+
+void weir__injector_close(struct weir__injector *injector) {
+    pthread_mutex_lock(&injector->mutex);
+    atomic_store_explicit(&injector->closed, true, memory_order_seq_cst);
+    pthread_mutex_unlock(&injector->mutex);
+}

@@ -1,0 +1,17 @@
+/* Thread: creation with a name and without the signals of the program. */
+#ifndef WEIR__THREAD_H
+#define WEIR__THREAD_H
+
+#include <pthread.h>
+
+/* The kernel's limit for a thread name, final NUL included. */
+#define WEIR__THREAD_NAME 16
+
+/* Starts a joinable thread with all signals blocked, so that a program's handlers run on its own
+ * threads. 0, or the negative errno of pthread_create. */
+int weir__thread_start(pthread_t *thread, void *(*main)(void *), void *arg);
+
+/* Names the calling thread "prefix-index", cutting the prefix so that the number stays whole. */
+void weir__thread_name(const char *prefix, unsigned index);
+
+#endif
