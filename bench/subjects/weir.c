@@ -1,0 +1,369 @@
+/*
+ * weir as a subject: each scheduler and wait policy is a variant. Tasks of submit are allocated by
+ * weir_pool_execute, futures lie in the ticket that the harness provides.
+ */
+#include "bench/subject.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir.h>
+
+#ifdef WEIR_STRESS
+#include "lib/src/platform/point.h"
+#endif
+
+#define BATCH ((size_t)256)
+
+struct variant {
+    enum weir_scheduler scheduler;
+    enum weir_wait_policy wait;
+    uint64_t idle_spin_ns;
+};
+
+static const struct weir_subject_variant variants[] = {
+    {"stealing", "per-worker deques and injector; waits claim; idle workers park at once",
+     WEIR_SUBJECT_FIFO},
+    {"locked", "one mutex, two conditions; waits claim", 0},
+    {"stealing-block", "per-worker deques and injector; waits block",
+     WEIR_SUBJECT_FIFO | WEIR_SUBJECT_NESTED},
+    {"locked-block", "one mutex, two conditions; waits block", WEIR_SUBJECT_NESTED},
+    {"stealing-spin", "as stealing; idle workers look for 20 us before they park",
+     WEIR_SUBJECT_FIFO},
+    {NULL, NULL, 0},
+};
+
+static const struct variant settings[] = {
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 0},     {WEIR_LOCKED, WEIR_WAIT_CLAIM, 0},
+    {WEIR_STEALING, WEIR_WAIT_BLOCK, 0},     {WEIR_LOCKED, WEIR_WAIT_BLOCK, 0},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 20000},
+};
+
+struct subject_pool {
+    struct weir_pool *pool;
+    void (*dropped)(void *arg);
+};
+
+/* A task that can tell the harness that it was dropped. */
+struct fn_task {
+    struct weir_task task;
+    weir_subject_fn fn;
+    void (*dropped)(void *arg);
+    void *arg;
+};
+
+struct ticket {
+    struct weir_future future;
+    weir_subject_call call;
+    void *arg;
+    struct weir_callback callback;
+    weir_subject_fn done;
+    void *done_arg;
+};
+
+static int find_variant(const char *name, struct variant *out) {
+    for (size_t i = 0; variants[i].name; i++) {
+        if (!name || strcmp(name, variants[i].name) == 0) {
+            *out = settings[i];
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int full_policy(const char *name, enum weir_full_policy *out) {
+    static const char *const names[] = {"block", "reject", "caller-runs"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!name || strcmp(name, names[i]) == 0) {
+            *out = (enum weir_full_policy)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int set_options(struct weir_pool_options *options, const char *const *pairs) {
+    for (; pairs && *pairs; pairs++) {
+        char *end;
+        if (strncmp(*pairs, "idle_spin_ns=", 13) != 0)
+            return -EINVAL;
+        errno = 0;
+        options->idle_spin_ns = strtoull(*pairs + 13, &end, 10);
+        if (errno || *end || end == *pairs + 13)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int subject_open(const struct weir_subject_config *config, void **out) {
+    struct weir_pool_options options;
+    struct variant variant;
+
+    weir_pool_options_init(&options);
+    if (find_variant(config->config, &variant) || full_policy(config->full, &options.full))
+        return -EINVAL;
+    options.threads = config->workers;
+    options.capacity = config->capacity;
+    options.scheduler = variant.scheduler;
+    options.wait = variant.wait;
+    options.idle_spin_ns = variant.idle_spin_ns;
+    if (set_options(&options, config->options))
+        return -EINVAL;
+
+    struct subject_pool *subject = malloc(sizeof *subject);
+    if (!subject)
+        return -ENOMEM;
+    subject->dropped = config->dropped;
+    int rc = weir_pool_new(&subject->pool, &options);
+    if (rc) {
+        free(subject);
+        return rc;
+    }
+    *out = subject;
+    return 0;
+}
+
+static int run_fn(struct weir_task *task) {
+    struct fn_task copy = *(struct fn_task *)(void *)task;
+
+    free(task);
+    copy.fn(copy.arg);
+    return 0;
+}
+
+static void drop_fn(struct weir_task *task, int error) {
+    struct fn_task copy = *(struct fn_task *)(void *)task;
+
+    (void)error;
+    free(task);
+    if (copy.dropped)
+        copy.dropped(copy.arg);
+}
+
+/* What weir_pool_execute does, with a drop that tells the harness. */
+static struct weir_task *make_task(struct subject_pool *subject, weir_subject_fn fn, void *arg) {
+    struct fn_task *task = malloc(sizeof *task);
+
+    if (!task)
+        return NULL;
+    *task = (struct fn_task){.task = {.run = run_fn, .drop = drop_fn},
+                             .fn = fn,
+                             .dropped = subject->dropped,
+                             .arg = arg};
+    return &task->task;
+}
+
+static int subject_submit(void *pool, weir_subject_fn fn, void *arg) {
+    struct subject_pool *subject = pool;
+    struct weir_task *task = make_task(subject, fn, arg);
+    int rc = task ? weir_pool_submit(subject->pool, task) : -ENOMEM;
+
+    if (rc)
+        free(task);
+    return rc;
+}
+
+static int submit_until(void *pool, weir_subject_fn fn, void *arg, uint64_t deadline_ns) {
+    struct subject_pool *subject = pool;
+    struct weir_task *task = make_task(subject, fn, arg);
+    int rc = task ? weir_pool_submit_until(subject->pool, task, deadline_ns) : -ENOMEM;
+
+    if (rc)
+        free(task);
+    return rc;
+}
+
+/* At most BATCH tasks; returns how many were accepted. */
+static int submit_some(struct subject_pool *subject, weir_subject_fn fn, void *const *args,
+                       size_t n) {
+    struct weir_task *tasks[BATCH];
+    size_t made = 0;
+
+    while (made < n && (tasks[made] = make_task(subject, fn, args[made])))
+        made++;
+    ptrdiff_t taken = made ? weir_pool_submit_batch(subject->pool, tasks, made) : -ENOMEM;
+    for (size_t i = taken > 0 ? (size_t)taken : 0; i < made; i++)
+        free(tasks[i]);
+    return (int)taken;
+}
+
+static int subject_submit_batch(void *pool, weir_subject_fn fn, void *const *args, size_t n) {
+    size_t done = 0;
+
+    while (done < n) {
+        size_t some = n - done < BATCH ? n - done : BATCH;
+        int taken = submit_some(pool, fn, args + done, some);
+        if (taken < 0)
+            return done ? (int)done : taken;
+        done += (size_t)taken;
+        if ((size_t)taken < some)
+            break;
+    }
+    return (int)done;
+}
+
+static int subject_quiesce(void *pool) {
+    struct subject_pool *subject = pool;
+
+    return weir_pool_await_idle(subject->pool, WEIR_FOREVER);
+}
+
+static int subject_close(void *pool) {
+    struct subject_pool *subject = pool;
+    int rc = weir_pool_free(subject->pool);
+
+    if (rc == 0)
+        free(subject);
+    return rc;
+}
+
+static int run_call(void *arg, void **value) {
+    struct ticket *ticket = arg;
+
+    *value = ticket->call(ticket->arg);
+    return 0;
+}
+
+static int subject_async(void *pool, weir_subject_call call, void *arg, void *memory) {
+    struct subject_pool *subject = pool;
+    struct ticket *ticket = memory;
+
+    ticket->call = call;
+    ticket->arg = arg;
+    weir_future_init(&ticket->future);
+    return weir_pool_submit(subject->pool, weir_future_task(&ticket->future, run_call, ticket, 0));
+}
+
+static int subject_await(void *pool, void *memory, uint64_t deadline_ns, void **value) {
+    struct ticket *ticket = memory;
+
+    (void)pool;
+    int rc = weir_future_get(&ticket->future, value, deadline_ns);
+    return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
+static void subject_release(void *pool, void *memory) {
+    struct ticket *ticket = memory;
+
+    (void)pool;
+    weir_future_fini(&ticket->future);
+}
+
+static int subject_poll(void *pool, void *memory) {
+    struct ticket *ticket = memory;
+
+    (void)pool;
+    return weir_future_state(&ticket->future) >= WEIR_FUTURE_DONE;
+}
+
+static void call_done(struct weir_future *future, void *arg) {
+    struct ticket *ticket = arg;
+
+    (void)future;
+    ticket->done(ticket->done_arg);
+}
+
+static int subject_on_done(void *pool, void *memory, weir_subject_fn fn, void *arg) {
+    struct ticket *ticket = memory;
+
+    (void)pool;
+    ticket->done = fn;
+    ticket->done_arg = arg;
+    ticket->callback = (struct weir_callback){.fn = call_done, .arg = ticket};
+    return weir_future_on_done(&ticket->future, &ticket->callback);
+}
+
+static int wait_some(void *const *tickets, size_t n, enum weir_wait_mode mode,
+                     uint64_t deadline_ns) {
+    /* The future is the first member, so the array of tickets is one of futures. */
+    _Static_assert(offsetof(struct ticket, future) == 0, "the future comes first");
+    ptrdiff_t rc =
+        weir_wait((struct weir_future *const *)(const void *)tickets, n, mode, deadline_ns);
+    return rc == -EAGAIN ? -ETIMEDOUT : (int)rc;
+}
+
+static int subject_wait_any(void *pool, void *const *tickets, size_t n, uint64_t deadline_ns) {
+    (void)pool;
+    return wait_some(tickets, n, WEIR_ANY, deadline_ns);
+}
+
+static int subject_wait_all(void *pool, void *const *tickets, size_t n, uint64_t deadline_ns) {
+    (void)pool;
+    return wait_some(tickets, n, WEIR_ALL, deadline_ns);
+}
+
+static int subject_cancel(void *pool, void *memory) {
+    struct ticket *ticket = memory;
+
+    (void)pool;
+    return weir_future_cancel(&ticket->future);
+}
+
+static int subject_shutdown(void *pool, enum weir_subject_shutdown how) {
+    struct subject_pool *subject = pool;
+
+    return weir_pool_shutdown(subject->pool,
+                              how == WEIR_SUBJECT_CANCEL ? WEIR_CANCEL_PENDING : WEIR_DRAIN);
+}
+
+static size_t subject_queued(void *pool) {
+    struct subject_pool *subject = pool;
+    struct weir_pool_stats stats = {.size = sizeof stats};
+
+    weir_pool_stats(subject->pool, &stats);
+    return stats.queued;
+}
+
+static int subject_counters(void *pool, struct weir_subject_counters *counters) {
+    struct subject_pool *subject = pool;
+    struct weir_pool_stats stats = {.size = sizeof stats};
+
+    weir_pool_stats(subject->pool, &stats);
+    *counters = (struct weir_subject_counters){stats.steals, stats.parks, stats.wakes};
+    return 0;
+}
+
+#ifdef WEIR_STRESS
+static void subject_perturb(void (*hook)(const char *point)) {
+    atomic_store_explicit(&weir__point, hook, memory_order_relaxed);
+}
+#else
+#define subject_perturb NULL
+#endif
+
+static const struct weir_subject subject = {
+    .abi = WEIR_SUBJECT_ABI,
+    .size = sizeof subject,
+    .name = "weir",
+    .version = WEIR_VERSION,
+    .notes = "unbounded unless a capacity is given; no allocation for futures",
+    .capabilities = WEIR_SUBJECT_NESTED | WEIR_SUBJECT_FIFO | WEIR_SUBJECT_BOUNDED |
+                    WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER |
+                    WEIR_SUBJECT_DROPS | WEIR_SUBJECT_FROM_TASK,
+    .variants = variants,
+    .open = subject_open,
+    .submit = subject_submit,
+    .quiesce = subject_quiesce,
+    .close = subject_close,
+    .submit_batch = subject_submit_batch,
+    .submit_until = submit_until,
+    .ticket_bytes = sizeof(struct ticket),
+    .async = subject_async,
+    .await = subject_await,
+    .release = subject_release,
+    .poll = subject_poll,
+    .on_done = subject_on_done,
+    .wait_any = subject_wait_any,
+    .wait_all = subject_wait_all,
+    .cancel = subject_cancel,
+    .shutdown = subject_shutdown,
+    .queued = subject_queued,
+    .counters = subject_counters,
+    .perturb = subject_perturb,
+};
+
+__attribute__((visibility("default"))) const struct weir_subject *weir_subject(void) {
+    return &subject;
+}
