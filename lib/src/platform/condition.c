@@ -11,7 +11,8 @@ int weir__condition_wait(struct weir__condition *c, pthread_mutex_t *mutex, uint
     WEIR__POINT("condition.wait");
     int rc = weir__futex_wait(&c->moves, moves, deadline_ns);
     pthread_mutex_lock(mutex);
-    c->waiters--;
+    if (atomic_load_explicit(&c->moves, memory_order_relaxed) == moves)
+        c->waiters--;
     return rc;
 }
 
@@ -20,6 +21,7 @@ int weir__condition_wait(struct weir__condition *c, pthread_mutex_t *mutex, uint
 void weir__condition_signal(struct weir__condition *c) {
     if (c->waiters == 0)
         return;
+    c->waiters--;
     atomic_fetch_add_explicit(&c->moves, 1, memory_order_relaxed);
     weir__futex_wake_one(&c->moves);
 }
@@ -27,6 +29,7 @@ void weir__condition_signal(struct weir__condition *c) {
 void weir__condition_broadcast(struct weir__condition *c) {
     if (c->waiters == 0)
         return;
+    c->waiters = 0;
     atomic_fetch_add_explicit(&c->moves, 1, memory_order_relaxed);
     weir__futex_wake_all(&c->moves);
 }
