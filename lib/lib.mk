@@ -22,10 +22,14 @@ all: lib
 
 # Unit tests link the debug library with malloc and pthread_create wrapped, so that a test can
 # make the n-th call fail.
-LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=pthread_create
+LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create
 
-build/debug/tests/lib/%_test: build/debug/lib/src/%_test.o build/debug/lib/src/test/fault.o build/debug/libweir.a
+LIB_TEST_PROGRAMS := $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
+LIB_TEST_HELP     := $(call objects,debug,$(wildcard lib/src/test/*.c))
+
+$(LIB_TEST_PROGRAMS): build/debug/tests/lib/%_test: build/debug/lib/src/%_test.o $(LIB_TEST_HELP) \
+                                                    build/debug/libweir.a
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) $(LIB_WRAP) -o $@ $(filter %.o,$^) build/debug/libweir.a -lcmocka
 
-TESTS += $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
+TESTS += $(LIB_TEST_PROGRAMS)

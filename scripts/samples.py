@@ -8,6 +8,7 @@ merged over rounds, and a quantile only where at least 100 samples lie beyond it
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 
@@ -122,6 +123,11 @@ def label_of(sample):
     return subject if variant in ("", "default") else f"{subject}:{variant}"
 
 
+def place_of(sample):
+    """What pairs samples: the round of a shard of a campaign."""
+    return sample.get("campaign", ""), sample.get("shard", 0), sample["round"]
+
+
 def label_order(label):
     """weir first, and its default scheduler first of all; the rest by name."""
     subject, _, variant = label.partition(":")
@@ -168,11 +174,16 @@ def duration(ns):
     return f"{three(ns)} ns"
 
 
+def trimmed(words):
+    """The same without the zeros after the point: ticks and settings, which are round numbers."""
+    return re.sub(r"\.(\d*?)0+(?=\D|$)", lambda m: "." + m.group(1) if m.group(1) else "", words)
+
+
 def axis_text(axis, value, cell):
     if axis in ("workers", "producers"):
         return f"{value} {axis[:-1] if value == 1 else axis}"
     if axis == "grain_ns":
-        return "empty tasks" if value == 0 else f"tasks of {duration(value)}"
+        return "empty tasks" if value == 0 else f"tasks of {trimmed(duration(value))}"
     if axis == "batch":
         return "" if value == 1 else f"batches of {value}"
     if axis == "capacity":
@@ -182,7 +193,7 @@ def axis_text(axis, value, cell):
     if axis == "arrivals":
         return {"poisson": "Poisson", "constant": "constant"}.get(value, value) + " arrivals"
     if axis == "service":
-        return f"{value} service of {duration(cell.get('service_ns', 0))}"
+        return f"{value} service of {trimmed(duration(cell.get('service_ns', 0)))}"
     if axis == "service_ns":
         return ""
     if axis == "utilisation":
@@ -244,6 +255,10 @@ class Run:
         self.aa = []  # second measurements of a subject paired with itself
         for sample in self._read_samples():
             (self.aa if sample.get("aa") else self.samples).append(sample)
+        if not self.samples:
+            raise RunError(f"{os.path.join(directory, 'samples.jsonl')}: no samples")
+        self._margin = None
+        self._tails = {}
         self.cells = {}  # cell key -> cell
         self.series = {}  # (cell key, label) -> Series
         for sample in self.samples:
@@ -298,8 +313,7 @@ class Run:
         self.cells.setdefault(key, cell)
         series = self.series.setdefault((key, label), Series(cell, label))
         if sample["status"] == "ok":
-            place = (sample.get("campaign", ""), sample.get("shard", 0), sample["round"])
-            series.rounds[place] = sample
+            series.rounds[place_of(sample)] = sample
         else:
             series.others.append(sample)
 
@@ -322,38 +336,89 @@ class Run:
     def rounds(self):
         return len({place for series in self.series.values() for place in series.rounds})
 
+    def aa_floor(self):
+        """Worst distance from 1, as a log ratio, of a subject compared with itself."""
+        pairs = {}
+        for sample in self.aa:
+            series = self.series.get((cell_key(sample["cell"]), label_of(sample)))
+            first = series and series.rounds.get(place_of(sample))
+            if first and sample["status"] == "ok":
+                merit = self.merit(sample["cell"])
+                x, y = merit(first), merit(sample)
+                if x and y:
+                    pairs.setdefault((series.label, cell_key(series.cell)), []).append(
+                        math.log(x / y)
+                    )
+        return max((noise(logs) for logs in pairs.values()), default=0.0)
+
     def margin(self):
-        """Below this a difference is called the same: 2 %, or twice the noise of A against A."""
-        floor = self.meta.get("machine", {}).get("aa_floor")
-        return max(LEAST_MARGIN, 2 * floor) if isinstance(floor, (int, float)) else LEAST_MARGIN
+        """A log ratio; what lies within it is called the same: 2 %, or twice the A/A noise."""
+        if self._margin is None:
+            self._margin = max(math.log1p(LEAST_MARGIN), 2 * self.aa_floor())
+        return self._margin
+
+    def tail(self, cell):
+        """The highest of p99, p90 and p50 that every good sample of the cell resolves."""
+        key = cell_key(cell)
+        if key not in self._tails:
+            counts = [
+                sample["hist"]["total"]["count"]
+                for label in self.labels
+                for sample in self.series.get((key, label), Series(cell, label)).rounds.values()
+                if "total" in sample["hist"]
+            ]
+            least = Histogram()
+            least.count = min(counts, default=0)
+            self._tails[key] = next((q for q in (0.99, 0.9) if least.resolves(q)), 0.5)
+        return self._tails[key]
+
+    def merit(self, cell):
+        """The figure that a comparison compares: a function of a sample, larger is better."""
+        workload = cell["workload"]
+        if workload == "latency":
+            q = self.tail(cell)
+            return lambda sample: inverse_quantile(sample, q)
+        name = "round_trips_per_s" if workload == "wait" else "tasks_per_s"
+        return lambda sample: sample["values"].get(name)
+
+    def merit_name(self, cell):
+        if cell["workload"] == "latency":
+            return f"p{self.tail(cell) * 100:g} of the latency"
+        return "round trips per second" if cell["workload"] == "wait" else "tasks per second"
 
 
 # ---- Comparing ------------------------------------------------------------------------------
 
 
-def round_value(sample):
-    """The figure of merit of one round, larger is better; None where it has none."""
-    workload = sample["cell"]["workload"]
-    values = sample["values"]
-    if workload in ("throughput", "contention"):
-        return values.get("tasks_per_s")
-    if workload == "wait":
-        return values.get("round_trips_per_s")
-    if workload == "latency" and "total" in sample["hist"]:
-        total = Histogram()
+def inverse_quantile(sample, q):
+    total = Histogram()
+    if "total" in sample["hist"]:
         total.add(sample["hist"]["total"])
-        p50 = total.quantile(0.5)
-        return 1 / p50 if p50 else None
-    return None
+    value = total.quantile(q)
+    return 1 / value if value else None
 
 
-def log_ratios(a, b):
-    """Paired log ratios of two series in the rounds that both have."""
+def noise(logs):
+    """How far from 1 the ratio of a subject to itself comes out after so many rounds: its median's
+    distance, or its standard error if that is larger."""
+    if len(logs) < 2:
+        return 0.0
+    middle = median(logs)
+    spread = 1.4826 * median([abs(x - middle) for x in logs])
+    return max(abs(middle), math.sqrt(math.pi / 2) * spread / math.sqrt(len(logs)))
+
+
+def log_ratios(run, cell, a, b):
+    """Paired log ratios of two configurations in the rounds that both have, by round."""
+    x, y = run.measured(cell, a), run.measured(cell, b)
+    if not x or not y:
+        return {}
+    merit = run.merit(cell)
     ratios = {}
-    for place in a.rounds.keys() & b.rounds.keys():
-        x, y = round_value(a.rounds[place]), round_value(b.rounds[place])
-        if x and y and x > 0 and y > 0:
-            ratios[place] = math.log(x / y)
+    for place in sorted(x.rounds.keys() & y.rounds.keys()):
+        over, under = merit(x.rounds[place]), merit(y.rounds[place])
+        if over and under and over > 0 and under > 0:
+            ratios[place] = math.log(over / under)
     return ratios
 
 
@@ -363,34 +428,36 @@ class Ratio:
     def __init__(self, logs, margin, cells=1):
         self.n = len(logs)
         self.cells = cells
-        self.estimate = math.exp(median(logs))
+        middle = median(logs)
         interval = sign_interval(logs)
+        self.estimate = math.exp(middle)
         self.interval = interval and (math.exp(interval[0]), math.exp(interval[1]))
-        self.verdict = self._verdict(margin)
+        self.verdict = verdict(middle, interval, margin)
 
-    def _verdict(self, margin):
-        if not self.interval:
-            return "UNRESOLVED"
-        low, high = self.interval
-        near, far = 1 / (1 + margin), 1 + margin
-        if near <= low and high <= far:
-            return "SAME"
-        if low > 1:
-            return "FASTER"
-        if high < 1:
-            return "SLOWER"
+
+def verdict(middle, interval, margin):
+    """What an interval of log ratios allows one to say."""
+    if not interval:
         return "UNRESOLVED"
+    low, high = interval
+    if low > 0 and middle > margin:
+        return "FASTER"
+    if high < 0 and middle < -margin:
+        return "SLOWER"
+    if low >= -margin and high <= margin:
+        return "SAME"
+    return "UNRESOLVED"
+
+
+def cell_ratio(run, cell, a, b):
+    logs = list(log_ratios(run, cell, a, b).values())
+    return Ratio(logs, run.margin()) if logs else None
 
 
 def workload_ratio(run, workload, a, b):
     """Ratio over all cells of a workload that both have: per round the geometric mean over the
     cells, then the median over rounds. Only rounds with every such cell count."""
-    by_cell = []
-    for cell in run.cells_of(workload):
-        x, y = run.measured(cell, a), run.measured(cell, b)
-        logs = log_ratios(x, y) if x and y else {}
-        if logs:
-            by_cell.append(logs)
+    by_cell = [logs for cell in run.cells_of(workload) if (logs := log_ratios(run, cell, a, b))]
     if not by_cell:
         return None
     places = set.intersection(*(set(logs) for logs in by_cell))

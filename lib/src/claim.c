@@ -8,15 +8,19 @@
 #define TURNS_BEFORE_SLEEP 256u
 #define SLEEP_NS           UINT64_C(100000)
 
-bool weir__claim_take(struct weir_task *task) {
+bool weir__claim_take(struct weir_task *task, uint32_t how) {
+    uint32_t queued = TASK_QUEUED;
+
     if (!(task->flags & WEIR__TASK_FUTURE))
         return true;
     WEIR__POINT("claim.take");
-    /* Release: what we read of the task happens before the claimer, who reads TAKEN, frees it. */
-    uint32_t before =
-        atomic_fetch_or_explicit(&task->weir__state, TASK_TAKEN, memory_order_acq_rel);
-    if (!(before & TASK_CLAIMED))
+    if (atomic_compare_exchange_strong_explicit(&task->weir__state, &queued,
+                                                TASK_QUEUED | TASK_TAKEN | how,
+                                                memory_order_acq_rel, memory_order_relaxed))
         return true;
+    /* Claimed. Release: what we read of the task happens before the claimer, who reads TAKEN,
+     * frees it. */
+    atomic_fetch_or_explicit(&task->weir__state, TASK_TAKEN, memory_order_release);
     weir__futex_wake_all(&task->weir__state); /* the address alone: the claimer may be gone */
     return false;
 }

@@ -6,15 +6,16 @@
  * weir__state decides, by bits that are each set once:
  *
  *     0 -> QUEUED             submit, when nothing can fail any more
- *     QUEUED -> + TAKEN       the worker that took it out of a queue (fetch_or)
+ *     QUEUED -> + TAKEN       whoever took it out of a queue (compare-exchange from QUEUED exactly)
  *     QUEUED -> + CLAIMED     the claimer (compare-exchange from QUEUED exactly)
  *     0 -> CLAIMED            cancelled before it was ever submitted
  *
- * The worker that finds CLAIMED set before its own TAKEN lets go: the fetch_or was its last touch.
+ * The worker that finds it claimed sets TAKEN all the same and lets go: that was its last touch.
  * The claimer, once it has won, takes the task out of its queue; if it is not there, a worker has
  * it in hand, and the claimer waits for TAKEN before anyone may reuse the memory. Were the bits a
  * plain test and store, both would run the task (stress: cancel_race, nested_wait); without the
- * wait for TAKEN the worker's fetch_or would land in freed memory (stress: future_lifetime).
+ * wait for TAKEN the worker's store of it would land in freed memory (stress: future_lifetime).
+ * CANCELLED goes along with TAKEN or CLAIMED when the winner will drop the task.
  *
  * A claimed task counts as unfinished until the claimer reports its end. So the pool, and with it
  * the queue that the claimer must visit, cannot go away meanwhile.
@@ -24,8 +25,9 @@
 
 #include "task.h"
 
-/* By a worker that has taken the task out of a queue. False: it was claimed; never touch it. */
-bool weir__claim_take(struct weir_task *task);
+/* By whoever has taken the task out of a queue; how is TASK_CANCELLED (to drop it) or 0. False: it
+ * was claimed; never touch it. */
+bool weir__claim_take(struct weir_task *task, uint32_t how);
 
 enum weir__claim {
     CLAIM_LOST = 0, /* somebody else's, ended, or never submitted */

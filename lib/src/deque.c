@@ -14,7 +14,7 @@ static struct weir_task *empty_slot(weir__slot *slot) {
     return atomic_exchange_explicit(slot, NULL, memory_order_acq_rel);
 }
 
-bool weir__deque_has_room(struct weir__deque *deque) {
+static bool next_is_free(struct weir__deque *deque) {
     int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
     int64_t top = atomic_load_explicit(&deque->top, memory_order_acquire);
 
@@ -41,25 +41,52 @@ static bool win_last(struct weir__deque *deque, int64_t top) {
                                                    memory_order_relaxed);
 }
 
-struct weir_task *weir__deque_pop(struct weir__deque *deque) {
-    for (;;) {
-        int64_t last = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1;
+/* The newest index becomes the owner's. False: the deque is empty. */
+static bool win_newest(struct weir__deque *deque, int64_t *index) {
+    int64_t last = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1;
 
-        /* Only the owner moves bottom, and top never passes it: empty needs no store. */
-        if (atomic_load_explicit(&deque->top, memory_order_relaxed) > last)
-            return NULL;
-        atomic_store_explicit(&deque->bottom, last, memory_order_seq_cst);
-        WEIR__POINT("deque.pop");
-        int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
-        bool won = top < last || (top == last && win_last(deque, top));
-        if (top >= last)
-            atomic_store_explicit(&deque->bottom, last + 1, memory_order_release);
-        if (!won)
-            return NULL;
-        struct weir_task *task = empty_slot(slot_at(deque, last));
+    /* Only the owner moves bottom, and top never passes it: empty needs no store. */
+    if (atomic_load_explicit(&deque->top, memory_order_relaxed) > last)
+        return false;
+    atomic_store_explicit(&deque->bottom, last, memory_order_seq_cst);
+    WEIR__POINT("deque.pop");
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
+    bool won = top < last || (top == last && win_last(deque, top));
+    if (top >= last)
+        atomic_store_explicit(&deque->bottom, last + 1, memory_order_release);
+    *index = last;
+    return won;
+}
+
+struct weir_task *weir__deque_pop(struct weir__deque *deque) {
+    int64_t index;
+
+    while (win_newest(deque, &index)) {
+        struct weir_task *task = empty_slot(slot_at(deque, index));
         if (task)
             return task;
     }
+    return NULL;
+}
+
+/* Gives up the newest indices whose tasks were claimed. Only the owner fills slots, so an empty one
+ * between top and bottom stays empty. */
+static void drop_spent(struct weir__deque *deque) {
+    int64_t index;
+
+    do {
+        int64_t last = atomic_load_explicit(&deque->bottom, memory_order_relaxed) - 1;
+        if (atomic_load_explicit(slot_at(deque, last), memory_order_relaxed) != NULL)
+            return;
+    } while (win_newest(deque, &index));
+}
+
+bool weir__deque_has_room(struct weir__deque *deque) {
+    if (next_is_free(deque))
+        return true;
+    /* A task that waits for each future that it makes leaves nothing but spent indices behind. */
+    drop_spent(deque);
+    return next_is_free(deque);
 }
 
 struct weir_task *weir__deque_steal(struct weir__deque *deque) {

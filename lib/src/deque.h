@@ -45,7 +45,8 @@ struct weir__deque {
     _Alignas(64) weir__slot slots[WEIR__DEQUE_SLOTS];
 };
 
-/* Owner only: true when the next push finds a place. Thieves can only make more room. */
+/* Owner only: true when the next push finds a place. Thieves can only make more room. Spent indices
+ * at the bottom of a full deque are given up first. */
 bool weir__deque_has_room(struct weir__deque *deque);
 
 /* Owner only, after has_room. Sets the task's place. */

@@ -13,7 +13,7 @@
 struct weir__host;
 
 struct weir__frame {
-    const struct weir_task *task; /* compared, never followed: it may be gone */
+    const struct weir_task *task; /* of a future, else NULL; compared, never followed */
     const struct weir__host *host;
     const struct weir__frame *outer;
 };

@@ -146,12 +146,18 @@ void weir_future_init(struct weir_future *future) {
 
 struct weir_task *weir_future_task(struct weir_future *future, weir_call call, void *arg,
                                    uint32_t flags) {
+    if (!future || !call)
+        return NULL;
     future->weir__call = call;
     future->weir__arg = arg;
     future->weir__task.run = run_call;
     future->weir__task.drop = drop_call;
     future->weir__task.flags = flags | WEIR__TASK_FUTURE;
-    atomic_fetch_or_explicit(&future->weir__state, BOUND, memory_order_relaxed);
+    if (lock(future))
+        unlock(future, BOUND, 0);
+    else /* cancelled or set before: no pool will queue it */
+        atomic_store_explicit(&future->weir__task.weir__state, TASK_CLAIMED | TASK_CANCELLED,
+                              memory_order_relaxed);
     return &future->weir__task;
 }
 
@@ -183,9 +189,9 @@ bool weir__future_is_terminal(struct weir_future *future) {
 static bool may_claim(const struct weir_future *future) {
     const struct weir__host *host = future->weir__host;
 
-    if (future->weir__task.flags & WEIR_TASK_ANY_THREAD)
-        return true;
-    return weir__frame_inside_host(host) && host->claims;
+    if (weir__frame_inside_host(host))
+        return host->claims;
+    return future->weir__task.flags & WEIR_TASK_ANY_THREAD;
 }
 
 bool weir__future_claim(struct weir_future *future) {

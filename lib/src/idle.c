@@ -70,6 +70,11 @@ void weir__idle_park(struct weir__sleeper *sleeper) {
     weir__parker_park(&sleeper->parker);
 }
 
+bool weir__idle_all(struct weir__idle *idle, unsigned workers) {
+    uint64_t word = atomic_load_explicit(&idle->word, memory_order_seq_cst);
+    return searching(word) + parked(word) == workers;
+}
+
 static bool needs_wake(uint64_t word) {
     return searching(word) == 0 && parked(word) > 0;
 }

@@ -67,6 +67,10 @@ void weir__idle_retract(struct weir__idle *idle, struct weir__sleeper *sleeper);
 /* Sleeps until woken; the worker is searching again. */
 void weir__idle_park(struct weir__sleeper *sleeper);
 
+/* Whether all of the workers search or are parked, so that none is inside a task. A worker that
+ * leaves for good stays counted as searching. seq_cst. */
+bool weir__idle_all(struct weir__idle *idle, unsigned workers);
+
 /* After publishing work: wakes one worker unless one already searches or none sleeps. */
 void weir__idle_wake_one(struct weir__idle *idle);
 

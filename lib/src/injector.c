@@ -20,10 +20,11 @@ void weir__injector_destroy(struct weir__injector *injector) {
     pthread_mutex_destroy(&injector->mutex);
 }
 
-/* Under the mutex there is one writer, so load and store make an increment. */
-static void add_count(struct weir__injector *injector, size_t delta) {
+/* Under the mutex there is one writer, so load and store make a decrement. Release: who sees the
+ * lower count sees the deque that the tasks went to. */
+static void remove_count(struct weir__injector *injector, size_t n) {
     size_t count = atomic_load_explicit(&injector->count, memory_order_relaxed);
-    atomic_store_explicit(&injector->count, count + delta, memory_order_relaxed);
+    atomic_store_explicit(&injector->count, count - n, memory_order_release);
 }
 
 static void publish_count(struct weir__injector *injector, size_t added) {
@@ -99,14 +100,22 @@ ptrdiff_t weir__injector_push(struct weir__injector *injector, struct weir_task 
     return closed ? -ESHUTDOWN : (ptrdiff_t)added;
 }
 
-struct weir_task *weir__injector_pop_locked(struct weir__injector *injector) {
+/* Takes the oldest task off the list, still counted. */
+static struct weir_task *unlink_first(struct weir__injector *injector) {
     struct weir_task *task = injector->head;
 
     if (!task)
         return NULL;
     unlink_task(injector, task);
     weir__task_set_place(task, WEIR__PLACE_NONE);
-    add_count(injector, (size_t)-1);
+    return task;
+}
+
+struct weir_task *weir__injector_pop_locked(struct weir__injector *injector) {
+    struct weir_task *task = unlink_first(injector);
+
+    if (task)
+        remove_count(injector, 1);
     return task;
 }
 
@@ -121,19 +130,22 @@ struct weir_task *weir__injector_pop(struct weir__injector *injector) {
 }
 
 /* Newest first, since the owner pops its newest first. A task changes its place while the mutex
- * is held, so that a claimer who comes for it finds it here or there. */
-static void move_to_deque(struct weir__injector *injector, struct weir__deque *deque,
-                          struct weir_task **tasks, size_t n) {
+ * is held, so that a claimer who comes for it finds it here or there. Returns how many it moved. */
+static size_t move_to_deque(struct weir__injector *injector, struct weir__deque *deque,
+                            struct weir_task **tasks, size_t n) {
+    size_t moved = 0;
+
     while (n > 0) {
         struct weir_task *task = tasks[--n];
         if (weir__deque_has_room(deque)) {
             weir__deque_push(deque, task);
+            moved++;
         } else {
             link_first(injector, task);
             weir__task_set_place(task, (uintptr_t)injector);
-            add_count(injector, 1);
         }
     }
+    return moved;
 }
 
 struct weir_task *weir__injector_pop_batch(struct weir__injector *injector,
@@ -144,10 +156,13 @@ struct weir_task *weir__injector_pop_batch(struct weir__injector *injector,
     if (weir__injector_count(injector) == 0)
         return NULL;
     pthread_mutex_lock(&injector->mutex);
-    struct weir_task *first = weir__injector_pop_locked(injector);
-    while (n < more && n < BATCH_MOST && (moved[n] = weir__injector_pop_locked(injector)))
+    struct weir_task *first = unlink_first(injector);
+    while (n < more && n < BATCH_MOST && (moved[n] = unlink_first(injector)))
         n++;
-    move_to_deque(injector, deque, moved, n);
+    /* Counted until it lies in the deque: a task between the two would be visible to nobody, and
+     * a worker that saw none could leave a pool that shuts down. */
+    n = move_to_deque(injector, deque, moved, n);
+    remove_count(injector, n + (first != NULL));
     pthread_mutex_unlock(&injector->mutex);
     WEIR__POINT("injector.popped");
     return first;
@@ -160,7 +175,7 @@ bool weir__injector_remove(struct weir__injector *injector, struct weir_task *ta
     if (here) {
         unlink_task(injector, task);
         weir__task_set_place(task, WEIR__PLACE_NONE);
-        add_count(injector, (size_t)-1);
+        remove_count(injector, 1);
     }
     pthread_mutex_unlock(&injector->mutex);
     return here;

@@ -332,7 +332,8 @@ int weir_pool_await_idle(struct weir_pool *pool, uint64_t deadline_ns) {
 }
 
 static bool has_ended(struct weir_pool *pool) {
-    return weir__pool_mode(pool) != POOL_OPEN &&
+    /* closed, not mode: between the two of them a task may still be accepted. */
+    return weir__injector_is_closed(&pool->injector) &&
            atomic_load_explicit(&pool->live, memory_order_acquire) == 0;
 }
 

@@ -187,6 +187,17 @@ static void stop_searching(struct weir_pool *pool) {
         weir__idle_wake_one(&pool->idle);
 }
 
+/*
+ * Leaving. A worker leaves when the pool is closed, no worker is inside a task, and nothing is
+ * queued, looked at in this order (all seq_cst). Were it to leave while another still ran, a task
+ * that had found the pool open a moment before could put its next one into a deque that only its
+ * own, blocked worker ever visits. Whoever is the last to stop running wakes those that parked.
+ */
+static bool is_over(struct weir_pool *pool) {
+    return weir__injector_is_closed(&pool->injector) &&
+           weir__idle_all(&pool->idle, pool->threads) && !work_is_visible(pool);
+}
+
 static struct weir_task *search(struct weir__worker *worker) {
     struct weir_pool *pool = worker->pool;
 
@@ -197,12 +208,12 @@ static struct weir_task *search(struct weir__worker *worker) {
             stop_searching(pool);
             return task;
         }
-        if (weir__injector_is_closed(&pool->injector) && !work_is_visible(pool)) {
-            stop_searching(pool);
+        if (is_over(pool)) {
+            weir__idle_wake_all(&pool->idle);
             return NULL;
         }
         weir__idle_announce(&pool->idle, &worker->sleeper);
-        if (work_is_visible(pool) || weir__injector_is_closed(&pool->injector)) {
+        if (work_is_visible(pool) || is_over(pool)) {
             weir__idle_retract(&pool->idle, &worker->sleeper);
             continue;
         }

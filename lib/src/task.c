@@ -11,14 +11,20 @@ static _Atomic uint64_t next_block = 1;
 static _Thread_local uint64_t next_id, end_id;
 
 uint64_t weir_task_id(struct weir_task *task) {
-    if (task->weir__id != 0)
-        return task->weir__id;
+    uint64_t id = atomic_load_explicit(&task->weir__id, memory_order_relaxed);
+
+    if (id != 0)
+        return id;
     if (next_id == end_id) {
         next_id = atomic_fetch_add_explicit(&next_block, ID_BLOCK, memory_order_relaxed);
         end_id = next_id + ID_BLOCK;
     }
-    task->weir__id = next_id++;
-    return task->weir__id;
+    /* Two threads may both number it; the first store wins for all, and a number is lost. */
+    uint64_t fresh = next_id++;
+    if (atomic_compare_exchange_strong_explicit(&task->weir__id, &id, fresh, memory_order_relaxed,
+                                                memory_order_relaxed))
+        return fresh;
+    return id;
 }
 
 /* The process's part of every UUID: 64 random bits, chosen once. Two threads may both choose; the

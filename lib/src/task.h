@@ -13,7 +13,7 @@ enum {
     TASK_QUEUED = 1,
     TASK_TAKEN = 2,
     TASK_CLAIMED = 4,
-    TASK_CANCELLED = 8, /* with CLAIMED: by a canceller, who will not run it */
+    TASK_CANCELLED = 8, /* with TAKEN or CLAIMED: by one who will not run it */
 };
 
 /* Internal flag: the task is the first member of a struct weir_future. */

@@ -94,13 +94,20 @@ static int sleep_for(struct weir_future *const *futures, size_t n, struct weir_c
     return rc;
 }
 
+static bool any_null(struct weir_future *const *futures, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!futures[i])
+            return true;
+    return false;
+}
+
 ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait_mode mode,
                     uint64_t deadline_ns) {
     struct weir_callback on_stack[ON_STACK], *callbacks = on_stack;
     size_t own;
 
     if ((!futures && n) || n > MOST || (mode != WEIR_ALL && mode != WEIR_ANY) ||
-        (mode == WEIR_ANY && n == 0))
+        (mode == WEIR_ANY && n == 0) || any_null(futures, n))
         return -EINVAL;
     if (mode == WEIR_ALL || first_terminal(futures, n) < 0)
         claim_some(futures, n, mode);

@@ -16,11 +16,17 @@ struct weir__worker *weir__worker_self(const struct weir_pool *pool) {
     return worker && worker->pool == pool ? worker : NULL;
 }
 
+/* Only a future can be waited for, and only its memory is its task's until the end: a plain task may
+ * be freed at once, and a future made at the same address must not be taken for it. */
+static const struct weir_task *awaitable(const struct weir_task *task) {
+    return task->flags & WEIR__TASK_FUTURE ? task : NULL;
+}
+
 /* The task's memory belongs to its owner again as soon as run or drop is entered. */
 static enum weir__outcome run(struct weir_pool *pool, struct weir_task *task) {
     struct weir__frame frame;
 
-    weir__frame_enter(&frame, &pool->host, task);
+    weir__frame_enter(&frame, &pool->host, awaitable(task));
     WEIR__POINT("worker.run");
     int status = task->run(task);
     weir__frame_leave(&frame);
@@ -31,7 +37,7 @@ static enum weir__outcome drop(struct weir_pool *pool, struct weir_task *task) {
     struct weir__frame frame;
 
     if (task->drop) {
-        weir__frame_enter(&frame, &pool->host, task);
+        weir__frame_enter(&frame, &pool->host, awaitable(task));
         WEIR__POINT("worker.drop");
         task->drop(task, -ECANCELED);
         weir__frame_leave(&frame);
@@ -56,10 +62,12 @@ static void count(struct weir_pool *pool, enum weir__outcome outcome) {
 static void run_taken(struct weir__worker *worker, struct weir_task *task) {
     struct weir_pool *pool = worker->pool;
 
-    if (!weir__claim_take(task))
-        return;
     /* After a shutdown that cancels, what a worker had in hand is dropped as well. */
-    if (weir__pool_mode(pool) == POOL_CANCELLING) {
+    bool cancelled = weir__pool_mode(pool) == POOL_CANCELLING;
+
+    if (!weir__claim_take(task, cancelled ? TASK_CANCELLED : 0))
+        return;
+    if (cancelled) {
         weir__count_end(&worker->counters, drop(pool, task), false);
         return;
     }
@@ -71,7 +79,7 @@ static void run_taken(struct weir__worker *worker, struct weir_task *task) {
 }
 
 void weir__drop_taken(struct weir_pool *pool, struct weir_task *task) {
-    if (weir__claim_take(task))
+    if (weir__claim_take(task, TASK_CANCELLED))
         count(pool, drop(pool, task));
 }
 

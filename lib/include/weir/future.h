@@ -60,7 +60,8 @@ WEIR_API void weir_future_init(struct weir_future *future);
 /*
  * Binds a call to a PENDING caller-owned future and returns the task to submit, alone or in a
  * batch. The future becomes terminal when the call ends, or CANCELLED when the task is dropped.
- * If the submission fails the future is PENDING as before and may be submitted again.
+ * If the submission fails the future is PENDING as before and may be submitted again. When the
+ * future is terminal already its submission says -ECANCELED. NULL: future or call is NULL.
  */
 WEIR_API struct weir_task *weir_future_task(struct weir_future *future, weir_call call, void *arg,
                                             uint32_t flags);
@@ -113,7 +114,7 @@ enum weir_wait_mode {
 
 /*
  * Waits for several futures. WEIR_ALL: 0 when all are terminal. WEIR_ANY: the index of one that
- * is; n == 0 is -EINVAL there. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when only the caller
+ * is; n == 0 is -EINVAL there, a NULL anywhere. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when only the caller
  * itself could end the wait; -ENOMEM for very long arrays. Claims as weir_future_get does.
  */
 WEIR_API ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait_mode mode,

@@ -82,7 +82,8 @@ WEIR_API int weir_pool_start(struct weir_pool *pool);
 
 /*
  * Hands over a task. Any thread, workers included. Blocks only under WEIR_FULL_BLOCK, only outside
- * the pool's workers. -EAGAIN: full; -ESHUTDOWN: shut down; -EINVAL: NULL or no run.
+ * the pool's workers. -EAGAIN: full; -ESHUTDOWN: shut down; -EINVAL: NULL or no run; -ECANCELED:
+ * the task of a future that was terminal before.
  */
 WEIR_API int weir_pool_submit(struct weir_pool *pool, struct weir_task *task);
 

@@ -36,8 +36,8 @@ struct weir_worker_stats {
     uint64_t parks;
 };
 
-/* Fills stats for the whole pool. Any thread. -EINVAL: NULL or size 0. Only the first
- * stats->size bytes are written. */
+/* Fills stats for the whole pool. Any thread. Only the first stats->size bytes are written.
+ * -EINVAL: NULL, or a size that no version of the struct up to the library's has had. */
 WEIR_API int weir_pool_stats(struct weir_pool *pool, struct weir_pool_stats *stats);
 
 /* The same for worker index 0 ... threads - 1. -ERANGE: no such worker. */

@@ -37,7 +37,7 @@ struct weir_task {
     struct weir_task *weir__next;
     struct weir_task *weir__prev;
     WEIR__ATOMIC(uintptr_t) weir__place;
-    uint64_t weir__id;
+    WEIR__ATOMIC(uint64_t) weir__id;
 };
 
 #ifdef __cplusplus

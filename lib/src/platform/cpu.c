@@ -41,8 +41,8 @@ static bool read_line(const char *path, char *line, size_t bytes) {
 static uint32_t whole_cpus(long long quota_us, long long period_us) {
     if (quota_us <= 0 || period_us <= 0)
         return WEIR__NO_QUOTA;
-    long long cpus = (quota_us + period_us - 1) / period_us;
-    return cpus > UINT32_MAX - 1 ? WEIR__NO_QUOTA : (uint32_t)cpus;
+    long long cpus = quota_us / period_us + (quota_us % period_us != 0);
+    return cpus >= WEIR__NO_QUOTA ? WEIR__NO_QUOTA : (uint32_t)cpus;
 }
 
 /* Version 2: "max 100000" or "150000 100000". */

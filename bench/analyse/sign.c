@@ -1,0 +1,87 @@
+#include "bench/analyse/sign.h"
+#include "bench/campaign/util.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double sign_binomial(size_t n, size_t k) {
+    double sum = 0;
+    for (size_t i = 0; i <= k && i <= n; i++) {
+        double log_choose =
+            lgamma((double)n + 1) - lgamma((double)i + 1) - lgamma((double)(n - i) + 1);
+        sum += exp(log_choose - (double)n * M_LN2);
+    }
+    return sum < 1 ? sum : 1;
+}
+
+double sign_test(const double *values, size_t n) {
+    size_t below = 0;
+    size_t above = 0;
+    for (size_t i = 0; i < n; i++) {
+        below += values[i] < 0;
+        above += values[i] > 0;
+    }
+    if (below + above == 0) {
+        return 1;
+    }
+    double p = 2 * sign_binomial(below + above, below < above ? below : above);
+    return p < 1 ? p : 1;
+}
+
+struct estimate sign_estimate(const double *values, size_t n, double confidence) {
+    struct estimate e = {.n = n, .median = NAN, .low = NAN, .high = NAN, .p = 1};
+    if (n == 0) {
+        return e;
+    }
+    double *sorted = must_array(n, sizeof *sorted);
+    memcpy(sorted, values, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, ascending);
+    e.median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    e.p = sign_test(values, n);
+    /* k counts from 1; k - 1 values are cut off at each end. */
+    for (size_t k = 1; n >= SIGN_MIN_ROUNDS && 2 * k <= n; k++) {
+        double coverage = 1 - 2 * sign_binomial(n, k - 1);
+        if (coverage < confidence) {
+            break;
+        }
+        e.claims = true;
+        e.coverage = coverage;
+        e.low = sorted[k - 1];
+        e.high = sorted[n - k];
+    }
+    free(sorted);
+    return e;
+}
+
+struct indexed {
+    double p;
+    size_t index;
+};
+
+static int by_p(const void *a, const void *b) {
+    const struct indexed *x = a;
+    const struct indexed *y = b;
+    return (x->p > y->p) - (x->p < y->p);
+}
+
+void sign_holm(const double *p, size_t n, double *out) {
+    struct indexed *order = must_array(n, sizeof *order);
+    for (size_t i = 0; i < n; i++) {
+        order[i] = (struct indexed){p[i], i};
+    }
+    qsort(order, n, sizeof *order, by_p);
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        double corrected = order[i].p * (double)(n - i);
+        worst = corrected > worst ? corrected : worst;
+        out[order[i].index] = worst < 1 ? worst : 1;
+    }
+    free(order);
+}

@@ -1,0 +1,67 @@
+# weir-bench: the campaign that runs cells, the analysis of what they measured, and the commands
+# that people type.
+
+CAMPAIGN_SRC  := $(filter-out %_test.c,$(wildcard bench/campaign/*.c bench/analyse/*.c))
+CAMPAIGN_TEST := $(wildcard bench/campaign/*_test.c bench/analyse/*_test.c)
+
+# The allocator of the tools. Sanitizer flavours keep their own.
+ALLOC_LIBS_glibc    :=
+ALLOC_LIBS_jemalloc := -Wl,--no-as-needed -ljemalloc -Wl,--as-needed
+ALLOC_LIBS_mimalloc := -Wl,--no-as-needed -lmimalloc -Wl,--as-needed
+ifeq ($(filter glibc jemalloc mimalloc,$(ALLOC)),)
+$(error ALLOC=$(ALLOC): choose glibc, jemalloc or mimalloc)
+endif
+ALLOC_LIBS_release := $(ALLOC_LIBS_$(ALLOC))
+
+define campaign_rules
+build/$(1)/libcampaign.a: $$(call objects,$(1),$$(CAMPAIGN_SRC))
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+
+build/$(1)/weir-bench: build/$(1)/bench/main.o build/$(1)/libcampaign.a build/$(1)/libbenchcell.a
+	$$(Q)$$(call ld,$(1)) -rdynamic -o $$@ $$(filter %.o %.a,$$^) $$(CELL_LIBS) -ldl \
+	  $$(ALLOC_LIBS_$(1))
+endef
+$(foreach f,release debug asan,$(eval $(call campaign_rules,$(f))))
+
+all: build/release/weir-bench
+
+# ---- Measuring ------------------------------------------------------------------------------
+
+BUDGET ?= 180
+# Seconds of the budget that plots and report take.
+BENCH_RESERVE ?= 8
+RUN ?=
+
+bench: deps ## measure the pools on this machine, plot, report (BUDGET=180 seconds)
+	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
+	@scripts/campaign $(BUDGET) $(BENCH_RESERVE)
+
+bench-full: ## the same with half an hour of measuring
+	@$(MAKE) --no-print-directory bench BUDGET=1800
+
+compare: deps ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
+	@test -n "$(A)" -a -n "$(B)" || { echo 'make compare A=weir:stealing B=glib' >&2; exit 64; }
+	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
+	@build/release/weir-bench compare $(ARGS) -- "$(A)" "$(B)"
+
+plot: ## draw the plots of RUN=results/…
+	@scripts/plot "$(RUN)"
+
+report: ## make the report of RUN=results/…
+	@scripts/report "$(RUN)"
+.PHONY: bench bench-full compare plot report
+
+# ---- Unit tests -----------------------------------------------------------------------------
+
+CAMPAIGN_TESTS := $(patsubst bench/%_test.c,build/debug/tests/bench/%_test,$(CAMPAIGN_TEST))
+
+# write() is wrapped, so that a test can make it fail or fall short.
+$(CAMPAIGN_TESTS): build/debug/tests/bench/%_test: build/debug/bench/%_test.o \
+                   build/debug/libcampaign.a build/debug/libbenchcell.a
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) $(if $(findstring store,$*),-Wl$(comma)--wrap=write) -o $@ \
+	  $(filter %.o,$^) build/debug/libcampaign.a build/debug/libbenchcell.a $(CELL_LIBS) -ldl -lcmocka
+comma := ,
+
+TESTS += $(CAMPAIGN_TESTS)
+TEST_NEEDS += build/debug/weir-bench

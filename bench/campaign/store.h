@@ -1,0 +1,35 @@
+/*
+ * A run on disk: a directory with run.json and samples.jsonl.
+ *
+ * samples.jsonl only grows, by one write() a line: whatever kills the program, the file holds
+ * whole lines and at most one torn one at its end, which the next opening cuts off. run.json is
+ * replaced as a whole by renaming.
+ */
+#ifndef WEIR_CAMPAIGN_STORE_H
+#define WEIR_CAMPAIGN_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct store {
+    char *directory;
+    char *name; /* last part of the directory */
+    char *samples_path;
+    int fd;
+    char *error; /* one line about the last failure, or NULL */
+};
+
+/* Makes the directory, parents included. -EEXIST when it already holds a run. All functions
+ * return 0 or a negative errno with store->error set; store_close is due in either case. */
+int store_create(struct store *store, const char *directory);
+/* Opens a run to go on with it. */
+int store_reopen(struct store *store, const char *directory);
+int store_append(struct store *store, const char *line); /* line without its newline */
+int store_write_meta(struct store *store, const json_t *meta);
+void store_close(struct store *store);
+
+/* Writes text to path as a whole, by a temporary name beside it. *error as above. */
+int store_replace_file(const char *path, const char *content, char **error);
+
+#endif

@@ -1,0 +1,181 @@
+#include "bench/campaign/story.h"
+#include "bench/campaign/axes.h"
+#include "bench/campaign/util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GRID_THIN_ABOVE 16
+
+/*
+ * Ranks, in the order in which a shrinking budget gives things up (the highest first). In-process
+ * pools on as many workers as CPUs come before everything; programs pay for their start-up with
+ * rank, since one of their processes costs as much as ten of the others. Variants of a program
+ * beyond its default follow later still.
+ */
+enum rank {
+    RANK_CORE = 0,    /* throughput, workers = CPUs */
+    RANK_SIGNAL = 1,  /* wait for a signal */
+    RANK_FLOOR = 2,   /* the A/A pair */
+    RANK_SCALING = 3, /* throughput, one worker and twice the CPUs */
+    RANK_CONTENTION = 4,
+    RANK_FUTURES = 5,  /* wait: block, nested */
+    RANK_LATENCY = 6,  /* at 80 % */
+    RANK_PROGRAM = 7,  /* programs: core and signal */
+    RANK_PATTERNS = 8, /* the other ways to wait */
+    RANK_LATENCY_LOW = 9,
+    RANK_GRID = 10, /* the rest of the grids */
+    RANK_PROGRAM_MORE = 11,
+    RANK_PROGRAM_REST = 12,
+};
+
+struct story {
+    struct plan *plan;
+    const struct subject_list *subjects;
+    const struct choices *choices;
+    const char *const *only;
+    unsigned cpus;
+};
+
+struct choices story_all(const struct subject_list *subjects) {
+    struct choices all = {0, NULL};
+    for (size_t i = 0; i < subjects->n; i++) {
+        for (size_t v = 0; v < subject_variants(&subjects->items[i]); v++) {
+            all.items = must_grow(all.items, all.n + 1, sizeof *all.items);
+            all.items[all.n++] = (struct choice){i, v};
+        }
+    }
+    return all;
+}
+
+size_t story_grid(unsigned cpus, unsigned grid[STORY_GRID_MAX]) {
+    size_t n = 0;
+    if (cpus > GRID_THIN_ABOVE) {
+        grid[n++] = 1;
+        grid[n++] = 4;
+        grid[n++] = cpus / 4;
+    } else {
+        for (unsigned workers = 1; workers < cpus; workers *= 2) {
+            grid[n++] = workers;
+        }
+    }
+    grid[n++] = cpus;
+    grid[n++] = 2 * cpus;
+    return n;
+}
+
+static bool wanted(const struct story *story, const char *workload) {
+    for (size_t i = 0; story->only && story->only[i]; i++) {
+        if (strcmp(story->only[i], workload) == 0) {
+            return true;
+        }
+    }
+    return story->only == NULL;
+}
+
+/* rank is that of in-process pools; program that of a program's default configuration. */
+static void add(struct story *story, json_t *cell, unsigned rank, unsigned program, bool futures) {
+    struct plan_cell *added = plan_add_cell(story->plan, cell);
+    bool full = json_integer_value(json_object_get(cell, "workers")) == story->cpus;
+    for (size_t i = 0; i < story->choices->n; i++) {
+        struct choice choice = story->choices->items[i];
+        const struct subject *subject = &story->subjects->items[choice.subject];
+        unsigned own = rank;
+        if (!subject_supports(subject, choice.variant, cell)) {
+            continue;
+        }
+        if (subject_is_program(subject)) {
+            own = choice.variant == 0 ? program : RANK_PROGRAM_REST;
+        } else if (subject_has_no_workers(subject) && !full) {
+            own = RANK_GRID; /* the same measurement again, as far as it is concerned */
+        } else if (!futures && choice.variant > 1 && rank > RANK_SIGNAL) {
+            own = rank > RANK_PATTERNS ? rank : RANK_PATTERNS;
+        }
+        plan_add_entry(added, choice.subject, choice.variant, own, false);
+    }
+}
+
+static json_t *throughput(unsigned workers) {
+    return json_pack("{s:s,s:i,s:i,s:i,s:i,s:i}", "workload", "throughput", "workers", (int)workers,
+                     "producers", 1, "grain_ns", 1000, "batch", 1, "capacity", 0);
+}
+
+static void tell_throughput(struct story *story) {
+    unsigned grid[STORY_GRID_MAX];
+    size_t n = story_grid(story->cpus, grid);
+    for (size_t i = 0; i < n; i++) {
+        bool full = grid[i] == story->cpus;
+        bool edge = grid[i] == 1 || grid[i] == 2 * story->cpus;
+        add(story, throughput(grid[i]),
+            full   ? RANK_CORE
+            : edge ? RANK_SCALING
+                   : RANK_GRID,
+            full ? RANK_PROGRAM : RANK_PROGRAM_MORE, false);
+        if (full && story->plan->cells[story->plan->n - 1].n > 0) {
+            struct plan_cell *cell = &story->plan->cells[story->plan->n - 1];
+            plan_add_entry(cell, cell->entries[0].subject, cell->entries[0].variant, RANK_FLOOR,
+                           true);
+        }
+    }
+}
+
+static void tell_wait(struct story *story) {
+    static const char *const patterns[] = {"signal", "block",    "nested", "timed",
+                                           "poll",   "callback", "any",    "all"};
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        /* Of several outstanding results the last two choose or gather; one would be "block". */
+        int window = i >= 6 ? 16 : 1;
+        json_t *cell = json_pack("{s:s,s:i,s:s,s:i}", "workload", "wait", "workers",
+                                 (int)story->cpus, "pattern", patterns[i], "window", window);
+        unsigned rank = i == 0 ? RANK_SIGNAL : i < 3 ? RANK_FUTURES : RANK_PATTERNS;
+        add(story, cell, rank, i == 0 ? RANK_PROGRAM : RANK_PROGRAM_REST, i > 0);
+    }
+}
+
+static void tell_contention(struct story *story) {
+    unsigned grid[STORY_GRID_MAX];
+    size_t n = 0;
+    grid[n++] = 1;
+    if (story->cpus > 4) {
+        grid[n++] = story->cpus / 4;
+    }
+    if (story->cpus > 1) {
+        grid[n++] = story->cpus;
+    }
+    grid[n++] = 2 * story->cpus;
+    for (size_t p = 0; p < n; p++) {
+        for (size_t w = 0; w < n; w++) {
+            json_t *cell = json_pack("{s:s,s:i,s:i,s:i}", "workload", "contention", "workers",
+                                     (int)grid[w], "producers", (int)grid[p], "capacity", 0);
+            bool corner = grid[w] == story->cpus && (grid[p] == story->cpus || grid[p] == 1);
+            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID, RANK_PROGRAM_REST, false);
+        }
+    }
+}
+
+static void tell_latency(struct story *story) {
+    static const int loads[] = {80, 50};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
+                                 (int)story->cpus, "arrivals", "poisson", "service", "constant",
+                                 "service_ns", 20000, "utilisation", loads[i]);
+        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, false);
+    }
+}
+
+void story_plan(struct plan *plan, const struct subject_list *subjects,
+                const struct choices *choices, unsigned cpus, const char *const *only) {
+    struct story story = {plan, subjects, choices, only, cpus};
+    const struct {
+        const char *workload;
+        void (*tell)(struct story *);
+    } chapters[] = {{"throughput", tell_throughput},
+                    {"wait", tell_wait},
+                    {"contention", tell_contention},
+                    {"latency", tell_latency}};
+    for (size_t i = 0; i < sizeof chapters / sizeof chapters[0]; i++) {
+        if (wanted(&story, chapters[i].workload)) {
+            chapters[i].tell(&story);
+        }
+    }
+}

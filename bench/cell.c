@@ -1,0 +1,164 @@
+#include "bench/cell.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/cell_description.h"
+#include "bench/cell_record.h"
+#include "bench/measure/clock.h"
+#include "bench/measure/machine.h"
+#include "bench/measure/watchdog.h"
+#include "bench/plugin.h"
+#include "bench/workloads/workload.h"
+
+enum { EXIT_OTHER = 1, EXIT_USAGE = 2 };
+
+#define WORK_ERROR_ALLOWED 0.05
+
+static int complain(int status, const char *what) {
+    fprintf(stderr, "weir-bench cell: %s\n", what);
+    return status;
+}
+
+/* The watchdog's last words. A pool that still makes progress is slow, not broken. */
+static void report_hang(void *arg) {
+    struct cell_run *run = arg;
+    struct cell_record record;
+    if (!cell_record_init(&record, run->subject)) {
+        _exit(EXIT_OTHER);
+    }
+    json_object_set_new(record.config, "variant", json_string(run->description->variant));
+    uint64_t ended = 0;
+    uint64_t later = 0;
+    uint64_t tasks = 0;
+    if (atomic_load_explicit(&run->ledger_in_use, memory_order_acquire)) {
+        const struct timespec moment = {.tv_nsec = 100000000};
+        ended = ledger_ended(&run->ledger);
+        nanosleep(&moment, NULL);
+        later = ledger_ended(&run->ledger);
+        tasks = run->ledger.bytes / LEDGER_STRIDE;
+    }
+    const char *phase = atomic_load_explicit(&run->phase, memory_order_relaxed);
+    bool moves = later != ended;
+    cell_record_end(&record, moves ? CELL_INVALID : CELL_FAILED,
+                    "%s: %" PRIu64 " of %" PRIu64 " tasks ended after %.1f s, during %s",
+                    moves ? "out of time" : "hang", later, tasks,
+                    (double)run->description->deadline_ns / 1e9, phase);
+    _exit(cell_record_print(&record, STDOUT_FILENO) == 0 ? EXIT_SUCCESS : EXIT_OTHER);
+}
+
+/* Closes the pool and judges once more: a task may have run again on the way out. A pool that has
+ * broken a promise is left alone; it might not come back from close. */
+static void close_pool(struct cell_run *run) {
+    if (run->pool == NULL || run->record->status == CELL_FAILED) {
+        return;
+    }
+    cell_run_phase(run, "close");
+    int error = run->subject->close(run->pool);
+    run->pool = NULL;
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "close: %s", strerror(-error));
+    }
+    if (run->record->status == CELL_OK) {
+        cell_run_check(run);
+    }
+}
+
+/* The watchdog has been stopped and the pool is closed: nobody looks at the ledger any more. */
+static void free_ledger(struct cell_run *run) {
+    if (run->pool == NULL && atomic_load_explicit(&run->ledger_in_use, memory_order_relaxed)) {
+        ledger_fini(&run->ledger);
+    }
+}
+
+static void describe_machine(struct cell_run *run) {
+    struct cell_record *record = run->record;
+    json_object_set_new(record->machine, "alloc", json_string(machine_allocator()));
+    json_object_set_new(record->machine, "clock_ns", json_real(clock_cost_ns()));
+    if (run->work_ns == 0) {
+        return;
+    }
+    double error = work_error(&run->work, run->work_ns);
+    json_object_set_new(record->machine, "work_error", json_real(error));
+    if (error > WORK_ERROR_ALLOWED && record->status == CELL_OK) {
+        cell_record_doubt(record, "NOISY: calibrated work is %.0f %% off", error * 100.0);
+    }
+}
+
+static int measure(struct cell_run *run, uint64_t started_ns) {
+    struct watchdog *watchdog =
+        watchdog_start(started_ns + run->description->deadline_ns, report_hang, run);
+    if (watchdog == NULL) {
+        return complain(EXIT_OTHER, "the watchdog could not be started");
+    }
+    run->workload->run(run);
+    close_pool(run);
+    describe_machine(run);
+    watchdog_stop(watchdog);
+    free_ledger(run);
+    int error = cell_record_print(run->record, STDOUT_FILENO);
+    if (error != 0) {
+        return complain(EXIT_OTHER, strerror(-error));
+    }
+    if (run->record->status == CELL_FAILED) {
+        _exit(EXIT_SUCCESS); /* past whatever the broken pool still does */
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Resolves the names in the description. 0 or an exit status. */
+static int resolve(struct cell_run *run) {
+    const struct cell_description *d = run->description;
+    char error[PLUGIN_ERROR_SIZE > CELL_ERROR_SIZE ? PLUGIN_ERROR_SIZE : CELL_ERROR_SIZE];
+    run->workload = cell_workload_find(d->workload);
+    if (run->workload == NULL) {
+        snprintf(error, sizeof(error),
+                 "no workload '%s'; there are throughput, contention, wait "
+                 "and latency",
+                 d->workload);
+        return complain(EXIT_USAGE, error);
+    }
+    if (cell_axes_check(run->workload, d->axes, error) != 0 ||
+        plugin_load(d->plugin, &run->subject, error) != 0) {
+        return complain(EXIT_USAGE, error);
+    }
+    if (!plugin_has_variant(run->subject, d->variant)) {
+        snprintf(error, sizeof(error), "subject %s has no configuration '%s'", run->subject->name,
+                 d->variant);
+        return complain(EXIT_USAGE, error);
+    }
+    run->capabilities = plugin_capabilities(run->subject, d->variant);
+    return 0;
+}
+
+int cell_main(int argc, char **argv) {
+    (void)argv;
+    uint64_t started_ns = clock_now_ns();
+    if (argc > 1) {
+        return complain(EXIT_USAGE, "takes no arguments; the description comes on stdin");
+    }
+    struct cell_description description;
+    char error[CELL_ERROR_SIZE];
+    if (cell_description_read(&description, stdin, error) != 0) {
+        return complain(EXIT_USAGE, error);
+    }
+    struct cell_record record;
+    struct cell_run run = {.description = &description, .record = &record};
+    cell_run_phase(&run, "start");
+    int status = resolve(&run);
+    if (status == 0) {
+        if (cell_record_init(&record, run.subject)) {
+            status = measure(&run, started_ns);
+            cell_record_fini(&record);
+        } else {
+            status = complain(EXIT_OTHER, "out of memory");
+        }
+    }
+    cell_description_fini(&description);
+    return status;
+}

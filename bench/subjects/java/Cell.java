@@ -1,0 +1,217 @@
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/** One cell: its description, the pool that it asks for, and the record in the making. */
+final class Cell {
+    static final List<String> WORKLOADS = List.of("throughput", "contention", "wait", "latency");
+    static final List<String> PATTERNS =
+            List.of("block", "timed", "poll", "callback", "any", "all", "nested", "signal");
+    static final List<String> VARIANTS = List.of("fixed", "bounded-callerruns");
+    private static final int BOUND = 1024; // of bounded-callerruns, where the cell names none
+    private static final int EPOCH_MAX = 1 << 20;
+    private static final int SETTLED_EPOCHS = 3;
+    private static final double SETTLED = 1.25; // fastest over slowest of the last epochs
+
+    /** A workload that runs in epochs of a number of tasks or round trips. */
+    interface Epochs {
+        Instruments.Usage epoch(int n) throws Exception;
+
+        void forget(); // what was gathered while warming up
+    }
+
+    final String workload;
+    final String variant;
+    final long seed;
+    final long warmupNs;
+    final long measureNs;
+    final long deadlineNs;
+    final Instruments.Work work;
+    Instruments.Usage used = Instruments.Usage.none();
+    long done;
+    private final Map<String, Object> axes;
+    private final Map<String, String> values = new LinkedHashMap<>();
+    private final Map<String, String> hists = new LinkedHashMap<>();
+    private final List<String> doubts = new ArrayList<>();
+    private String status = "ok";
+    private String reason = "";
+    private int capacity;
+
+    @SuppressWarnings("unchecked")
+    Cell(Map<String, Object> description) {
+        if (!Long.valueOf(1).equals(description.get("schema"))) {
+            throw new IllegalArgumentException("not a cell description of \"schema\" 1");
+        }
+        if (description.get("options") instanceof List
+                && !((List<Object>) description.get("options")).isEmpty()) {
+            throw new IllegalArgumentException("unknown option '"
+                    + ((List<Object>) description.get("options")).get(0) + "': java has none");
+        }
+        axes = description.get("cell") instanceof Map
+                ? (Map<String, Object>) description.get("cell") : Collections.emptyMap();
+        workload = word("workload");
+        if (!WORKLOADS.contains(workload)) {
+            throw new IllegalArgumentException("unknown workload '" + workload + "'; java has "
+                    + String.join(", ", WORKLOADS));
+        }
+        Object named = description.getOrDefault("variant", "default");
+        variant = "default".equals(named) ? VARIANTS.get(0) : String.valueOf(named);
+        if (!VARIANTS.contains(variant)) {
+            throw new IllegalArgumentException("unknown variant '" + variant + "'; java has "
+                    + String.join(", ", VARIANTS));
+        }
+        if (axis("workers", 0) < 1 || axis("producers", 1) < 1 || axis("window", 1) < 1
+                || axis("service_ns", 1) < 1) {
+            throw new IllegalArgumentException("workers, producers, window and service_ns are 1 or more");
+        }
+        seed = number(description, "seed");
+        warmupNs = number(description, "warmup_ns");
+        measureNs = number(description, "measure_ns");
+        deadlineNs = number(description, "deadline_ns");
+        work = new Instruments.Work();
+    }
+
+    private static long number(Map<String, Object> from, String name) {
+        if (!(from.get(name) instanceof Long)) {
+            throw new IllegalArgumentException("\"" + name + "\" is not a whole number");
+        }
+        return (Long) from.get(name);
+    }
+
+    long axis(String name, long otherwise) {
+        return axes.containsKey(name) ? number(axes, name) : otherwise;
+    }
+
+    String word(String name) {
+        return String.valueOf(axes.get(name));
+    }
+
+    /** A pool whose threads all run. */
+    ThreadPoolExecutor openPool() {
+        int workers = (int) axis("workers", 1);
+        int asked = (int) axis("capacity", 0);
+        boolean callerRuns = variant.equals("bounded-callerruns");
+        capacity = callerRuns && asked == 0 ? BOUND : asked;
+        BlockingQueue<Runnable> queue = callerRuns ? new ArrayBlockingQueue<>(capacity)
+                : capacity > 0 ? new LinkedBlockingQueue<>(capacity) : new LinkedBlockingQueue<>();
+        ThreadPoolExecutor pool = new ThreadPoolExecutor(workers, workers, 0, TimeUnit.SECONDS, queue,
+                callerRuns ? new ThreadPoolExecutor.CallerRunsPolicy()
+                        : new ThreadPoolExecutor.AbortPolicy());
+        pool.prestartAllCoreThreads();
+        return pool;
+    }
+
+    /** Returns when the pool, or callers in its place, have ended so many tasks. */
+    void quiesce(ThreadPoolExecutor pool, long before, int tasks, Ledger ledger) throws Ledger.Broken {
+        long giveUp = System.nanoTime() + deadlineNs / 2;
+        while (true) {
+            long ended = pool.getCompletedTaskCount() - before + ledger.callerRan.sum();
+            if (ended >= tasks) {
+                return;
+            }
+            if (System.nanoTime() > giveUp) {
+                throw new Ledger.Broken("hang: " + ended + " of " + tasks + " tasks ended in time");
+            }
+            LockSupport.parkNanos(20_000);
+        }
+    }
+
+    /**
+     * Warms up until the rates of three epochs lie within 25 %, or for five warm-ups or the length of
+     * the measured part, whichever is longer; then measures, in four epochs or so.
+     */
+    void measure(Epochs epochs, long least) throws Exception {
+        long n = least;
+        long spentNs = 0;
+        List<Double> rates = new ArrayList<>();
+        while (spentNs < Math.max(5 * warmupNs, measureNs) && !settled(rates)) {
+            long wallNs = Math.max(epochs.epoch((int) n).wallNs, 1);
+            spentNs += wallNs;
+            if (wallNs >= warmupNs / 4) {
+                rates.add((double) n / wallNs);
+            }
+            n = clamp(Math.min(n * 4, n * warmupNs / (2 * wallNs) + 1), least);
+        }
+        if (!settled(rates)) {
+            doubt("NOISY: the warm-up did not settle: its last epochs differ by more than 25 %");
+        }
+        epochs.forget();
+        while (used.wallNs < measureNs - measureNs / 10) {
+            double perNs = used.wallNs > 0 ? (double) done / used.wallNs
+                    : rates.isEmpty() ? 1e-3 : rates.get(rates.size() - 1);
+            n = clamp((long) (Math.min(measureNs - used.wallNs, measureNs / 4) * perNs), least);
+            used = used.plus(epochs.epoch((int) n));
+            done += n;
+        }
+    }
+
+    private static long clamp(long n, long least) {
+        return Math.max(least, Math.min(n, EPOCH_MAX) / least * least);
+    }
+
+    private static boolean settled(List<Double> rates) {
+        if (rates.size() < SETTLED_EPOCHS) {
+            return false;
+        }
+        List<Double> last = rates.subList(rates.size() - SETTLED_EPOCHS, rates.size());
+        return Collections.max(last) <= SETTLED * Collections.min(last);
+    }
+
+    void value(String name, double value) {
+        values.put(name, Double.toString(value));
+    }
+
+    void hist(String name, Histogram histogram) {
+        hists.put(name, histogram.toJson());
+    }
+
+    void doubt(String words) {
+        doubts.add(words);
+    }
+
+    void end(String how, String why) {
+        status = how;
+        reason = why;
+        values.clear();
+        hists.clear();
+    }
+
+    void invalid(String why) {
+        status = "invalid";
+        reason = why;
+        doubts.add(why);
+    }
+
+    boolean isValid() {
+        return status.equals("ok");
+    }
+
+    String record() {
+        List<String> marks = new ArrayList<>();
+        for (String doubt : doubts) {
+            marks.add(Pool.quote(doubt));
+        }
+        return "{\"schema\":1,\"status\":" + Pool.quote(status) + ",\"reason\":" + Pool.quote(reason)
+                + ",\"subject\":{" + Pool.identity() + "},\"config\":{\"variant\":" + Pool.quote(variant)
+                + ",\"workers\":" + axis("workers", 1) + ",\"capacity\":" + capacity + "},\"wall_ns\":"
+                + used.wallNs + ",\"tasks\":" + done + ",\"cpu_ns\":" + used.cpuNs + ",\"csw\":"
+                + used.switches + ",\"values\":" + object(values) + ",\"hist\":" + object(hists)
+                + ",\"machine\":{\"alloc\":\"java\",\"work_error\":" + work.error + ",\"clock_ns\":"
+                + Instruments.clockCostNs() + "},\"validity\":[" + String.join(",", marks) + "]}";
+    }
+
+    private static String object(Map<String, String> members) {
+        StringBuilder out = new StringBuilder("{");
+        members.forEach((name, json) -> out.append(out.length() > 1 ? "," : "").append(Pool.quote(name))
+                .append(':').append(json));
+        return out.append('}').toString();
+    }
+}

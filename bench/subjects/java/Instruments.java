@@ -1,0 +1,123 @@
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Wall time, CPU time and context switches of this process, and work calibrated on the clock. */
+final class Instruments {
+    private static final long TICK_NS = 10_000_000; // of /proc/self/stat; Linux fixes it at 1/100 s
+
+    private Instruments() {}
+
+    /** What the process has used: all threads that are alive, the run-time's own among them. */
+    static final class Usage {
+        final long wallNs;
+        final long cpuNs;
+        final long switches;
+
+        private Usage(long wallNs, long cpuNs, long switches) {
+            this.wallNs = wallNs;
+            this.cpuNs = cpuNs;
+            this.switches = switches;
+        }
+
+        static Usage now() throws IOException {
+            String stat = Files.readString(Path.of("/proc/self/stat"));
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
+            return new Usage(System.nanoTime(), ticks * TICK_NS, switches());
+        }
+
+        Usage since(Usage before) {
+            return new Usage(wallNs - before.wallNs, cpuNs - before.cpuNs,
+                    Math.max(switches - before.switches, 0));
+        }
+
+        Usage plus(Usage more) {
+            return new Usage(wallNs + more.wallNs, cpuNs + more.cpuNs, switches + more.switches);
+        }
+
+        static Usage none() {
+            return new Usage(0, 0, 0);
+        }
+
+        private static long switches() throws IOException {
+            long sum = 0;
+            try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+                for (Path thread : threads) {
+                    sum += switchesOf(thread);
+                }
+            }
+            return sum;
+        }
+
+        private static long switchesOf(Path thread) {
+            long sum = 0;
+            try {
+                for (String line : Files.readAllLines(thread.resolve("status"))) {
+                    if (line.contains("ctxt_switches:")) {
+                        sum += Long.parseLong(line.substring(line.indexOf(':') + 1).trim());
+                    }
+                }
+            } catch (IOException e) {
+                return 0; // it has just ended
+            }
+            return sum;
+        }
+    }
+
+    /** A loop whose steps are calibrated against the clock; error is its relative miss. */
+    static final class Work {
+        private static final int TRIES = 15;
+        private static final long WANTED_NS = 200_000;
+        private static long sink; // keeps the loop alive; a race on it does no harm
+        final double stepsPerNs;
+        final double error;
+
+        Work() {
+            long warm = System.nanoTime() + 20_000_000; // long enough for the optimising compiler
+            while (System.nanoTime() < warm) {
+                spin(10_000);
+            }
+            long steps = 100_000;
+            long best = Long.MAX_VALUE;
+            for (int i = 0; i < TRIES; i++) {
+                best = Math.min(best, time(steps));
+            }
+            stepsPerNs = (double) steps / best;
+            double[] misses = new double[TRIES];
+            for (int i = 0; i < TRIES; i++) {
+                misses[i] = (double) time(steps(WANTED_NS)) / WANTED_NS - 1;
+            }
+            java.util.Arrays.sort(misses);
+            error = Math.abs(misses[TRIES / 2]);
+        }
+
+        static void spin(long steps) {
+            long x = steps;
+            for (long i = 0; i < steps; i++) {
+                x = x * 6364136223846793005L + 1442695040888963407L;
+            }
+            sink = x;
+        }
+
+        private static long time(long steps) {
+            long start = System.nanoTime();
+            spin(steps);
+            return Math.max(System.nanoTime() - start, 1);
+        }
+
+        long steps(double ns) {
+            return Math.round(ns * stepsPerNs);
+        }
+    }
+
+    static double clockCostNs() {
+        int calls = 20_000;
+        long start = System.nanoTime();
+        for (int i = 0; i < calls; i++) {
+            System.nanoTime();
+        }
+        return (double) (System.nanoTime() - start) / calls;
+    }
+}

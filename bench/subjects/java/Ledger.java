@@ -1,0 +1,95 @@
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.LongAdder;
+
+/** A slot for each task: every run counts up its own and checks its argument. */
+final class Ledger {
+    /** A thread that submits: a task that runs on one ran in its caller. */
+    static class Submitter extends Thread {
+        Submitter(Runnable body) {
+            super(body);
+        }
+    }
+
+    private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(int[].class);
+    private static final int KEY = 0x5EED5EED;
+    private final int[] slots;
+    private final LongAdder wrong = new LongAdder();
+    final LongAdder callerRan = new LongAdder();
+
+    Ledger(int tasks) {
+        slots = new int[tasks];
+    }
+
+    /** The number of the task and its copy: what every task is given. */
+    final class Task implements Runnable, Callable<Integer> {
+        private final int number;
+        private final int check;
+        private final long steps;
+
+        Task(int number, long steps) {
+            this.number = number;
+            this.check = number ^ KEY;
+            this.steps = steps;
+        }
+
+        @Override
+        public void run() {
+            if (check != (number ^ KEY)) {
+                wrong.increment();
+                return;
+            }
+            if (Thread.currentThread() instanceof Submitter) {
+                callerRan.increment();
+            }
+            SLOT.getAndAdd(slots, number, 1);
+            if (steps > 0) {
+                Instruments.Work.spin(steps);
+            }
+        }
+
+        @Override
+        public Integer call() {
+            run();
+            return number;
+        }
+    }
+
+    void check() throws Broken {
+        if (wrong.sum() > 0) {
+            throw new Broken("wrong argument: " + wrong.sum() + " tasks");
+        }
+        int lost = 0;
+        int twice = 0;
+        for (int i = 0; i < slots.length; i++) {
+            int runs = (int) SLOT.getVolatile(slots, i);
+            lost += runs == 0 ? 1 : 0;
+            twice += runs > 1 ? 1 : 0;
+        }
+        if (lost > 0) {
+            throw new Broken("lost task: " + lost + " of " + slots.length + " never ran");
+        }
+        if (twice > 0) {
+            throw new Broken("double run: " + twice + " of " + slots.length + " ran more than once");
+        }
+    }
+
+    /** A promise was broken: "lost task", "double run", "wrong argument" or "hang". */
+    static final class Broken extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Broken(String reason) {
+            super(reason);
+        }
+    }
+
+    /** The pool has no such capability. */
+    static final class Unsupported extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Unsupported(String reason) {
+            super(reason);
+        }
+    }
+}

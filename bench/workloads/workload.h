@@ -1,0 +1,88 @@
+/*
+ * A workload: what it asks of a pool, and which axes it varies. To add one, write its file and
+ * put its table into workload.c.
+ */
+#ifndef WEIR_WORKLOADS_WORKLOAD_H
+#define WEIR_WORKLOADS_WORKLOAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/cell_description.h"
+#include "bench/cell_record.h"
+#include "bench/measure/ledger.h"
+#include "bench/measure/work.h"
+#include "bench/subject.h"
+
+/* An axis: a whole number from least to most, or one of the words in choices (ended by NULL). */
+struct cell_axis {
+    const char *name;
+    int64_t least;
+    int64_t most;
+    int64_t standard;           /* when the cell does not say; for words the first choice is */
+    const char *const *choices; /* NULL: a number */
+};
+
+struct cell_run;
+
+struct cell_workload {
+    const char *name;
+    const struct cell_axis *axes; /* ended by a NULL name */
+    /* Measures and fills in run->record, whatever happens. Opens the pool by cell_run_open;
+     * the caller closes it. */
+    void (*run)(struct cell_run *run);
+};
+
+/* What a run works with. */
+struct cell_run {
+    const struct cell_description *description;
+    const struct cell_workload *workload;
+    const struct weir_subject *subject;
+    uint32_t capabilities; /* of the subject's variant */
+    struct cell_record *record;
+    void *pool;           /* NULL until cell_run_open */
+    struct ledger ledger; /* of the epoch in progress */
+    struct work work;     /* calibrated when the workload asked for it */
+    uint64_t work_ns;     /* the mean length asked for; 0: no calibrated work */
+    /* For the words of a hang: read by the watchdog's thread. */
+    _Atomic(const char *) phase;
+    atomic_bool ledger_in_use;
+};
+
+const struct cell_workload *cell_workload_find(const char *name);
+extern const struct cell_workload *const cell_workloads[]; /* ended by NULL */
+
+extern const struct cell_workload cell_throughput;
+extern const struct cell_workload cell_contention;
+extern const struct cell_workload cell_wait;
+extern const struct cell_workload cell_latency;
+
+/* 0, or -EINVAL with one line in error (CELL_ERROR_SIZE bytes): an axis that the workload does
+ * not have, or a value out of range. */
+int cell_axes_check(const struct cell_workload *workload, const json_t *cell, char *error);
+
+/* Values of a checked cell. */
+uint64_t cell_axis_number(const struct cell_run *run, const char *name);
+const char *cell_axis_word(const struct cell_run *run, const char *name);
+bool cell_axis_given(const struct cell_run *run, const char *name);
+
+/* Opens the pool with the cell's workers and capacity. False: the record says why not. */
+bool cell_run_open(struct cell_run *run);
+
+/* Makes room for tasks in the ledger. False: the record says why not. */
+bool cell_run_ledger(struct cell_run *run, size_t capacity);
+
+/* Says what the measuring thread is about to do, for the words of a hang. */
+static inline void cell_run_phase(struct cell_run *run, const char *phase) {
+    atomic_store_explicit(&run->phase, phase, memory_order_relaxed);
+}
+
+/* Calibrates run->work for tasks of about ns. */
+void cell_run_calibrate(struct cell_run *run, uint64_t ns);
+
+/* Judges the epoch that has ended; false: the record is FAILED. */
+bool cell_run_check(struct cell_run *run);
+
+#endif

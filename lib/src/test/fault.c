@@ -1,0 +1,95 @@
+#include "fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *arg);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *arg);
+
+static _Atomic unsigned countdown; /* 0: nothing fails */
+static _Atomic unsigned happened;
+static _Atomic long blocks;
+
+void fault_fail_nth(unsigned n) {
+    atomic_store_explicit(&happened, 0, memory_order_relaxed);
+    atomic_store_explicit(&countdown, n, memory_order_relaxed);
+}
+
+void fault_reset(void) {
+    fault_fail_nth(0);
+}
+
+unsigned fault_happened(void) {
+    return atomic_load_explicit(&happened, memory_order_relaxed);
+}
+
+long fault_blocks(void) {
+    return atomic_load_explicit(&blocks, memory_order_relaxed);
+}
+
+static int must_fail(void) {
+    unsigned left = atomic_load_explicit(&countdown, memory_order_relaxed);
+
+    while (left > 0 && !atomic_compare_exchange_weak_explicit(
+                           &countdown, &left, left - 1, memory_order_relaxed, memory_order_relaxed))
+        ;
+    if (left == 1)
+        atomic_store_explicit(&happened, 1, memory_order_relaxed);
+    return left == 1;
+}
+
+static void *given(void *block) {
+    if (block)
+        atomic_fetch_add_explicit(&blocks, 1, memory_order_relaxed);
+    return block;
+}
+
+static void *refuse(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *__wrap_malloc(size_t size) {
+    return must_fail() ? refuse() : given(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return must_fail() ? refuse() : given(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *block, size_t size) {
+    if (must_fail())
+        return refuse();
+    void *moved = __real_realloc(block, size);
+    return block ? moved : given(moved);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+    return must_fail() ? refuse() : given(__real_aligned_alloc(alignment, size));
+}
+
+void __wrap_free(void *block) {
+    if (block)
+        atomic_fetch_sub_explicit(&blocks, 1, memory_order_relaxed);
+    __real_free(block);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *arg) {
+    return must_fail() ? EAGAIN : __real_pthread_create(thread, attributes, main, arg);
+}

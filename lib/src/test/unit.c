@@ -1,0 +1,116 @@
+#include "unit.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "platform/futex.h"
+
+#define HANG_S 120u
+
+void event_raise(struct event *event) {
+    atomic_fetch_add_explicit(&event->count, 1, memory_order_release);
+    weir__futex_wake_all(&event->count);
+}
+
+void event_await(struct event *event, uint32_t n) {
+    uint32_t count;
+
+    while ((count = atomic_load_explicit(&event->count, memory_order_acquire)) < n)
+        weir__futex_wait(&event->count, count, WEIR_FOREVER);
+}
+
+void unit_yield(void) {
+    sched_yield();
+}
+
+pthread_t unit_thread(void *(*main)(void *), void *arg) {
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, main, arg), 0);
+    return thread;
+}
+
+void unit_join(pthread_t thread) {
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+struct weir_pool *unit_pool(enum weir_scheduler scheduler, unsigned threads,
+                            const struct weir_pool_options *rest) {
+    struct weir_pool_options options;
+    struct weir_pool *pool = NULL;
+
+    weir_pool_options_init(&options);
+    if (rest) {
+        options = *rest;
+        options.size = sizeof options;
+    }
+    options.scheduler = scheduler;
+    options.threads = threads;
+    assert_int_equal(weir_pool_new(&pool, &options), 0);
+    return pool;
+}
+
+struct weir_pool_stats unit_stats(struct weir_pool *pool) {
+    struct weir_pool_stats stats = {.size = sizeof stats};
+
+    assert_int_equal(weir_pool_stats(pool, &stats), 0);
+    return stats;
+}
+
+int plug_call(void *arg, void **value) {
+    struct plug *plug = arg;
+
+    *value = NULL;
+    event_raise(&plug->begun);
+    event_await(&plug->release, 1);
+    return 0;
+}
+
+void plug_run(void *arg) {
+    void *value;
+
+    plug_call(arg, &value);
+}
+
+static int run_counted(struct weir_task *task) {
+    add_one(&((struct counted *)(void *)task)->runs);
+    return 0;
+}
+
+static void drop_counted(struct weir_task *task, int error) {
+    struct counted *counted = (struct counted *)(void *)task;
+
+    if (error == -ECANCELED)
+        add_one(&counted->drops);
+}
+
+struct weir_task *counted_init(struct counted *counted) {
+    *counted = (struct counted){.task = {.run = run_counted, .drop = drop_counted}};
+    return &counted->task;
+}
+
+int call_echo(void *arg, void **value) {
+    *value = arg;
+    return 0;
+}
+
+int call_fail(void *arg, void **value) {
+    (void)value;
+    return (int)(intptr_t)arg;
+}
+
+int unit_setup(void **state) {
+    (void)state;
+    alarm(HANG_S); /* the default action ends the program: a hang is a failure */
+    return 0;
+}
+
+int unit_teardown(void **state) {
+    (void)state;
+    alarm(0);
+    return 0;
+}
+
+enum weir_scheduler unit_scheduler(void **state) {
+    return (enum weir_scheduler)(uintptr_t)*state;
+}

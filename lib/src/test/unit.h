@@ -1,0 +1,85 @@
+/*
+ * Unit: what the tests of this folder share. cmocka, events to wait on, and pools of either
+ * scheduler. A test that waits for ever is ended by a watchdog, so that a hang has a name.
+ */
+#ifndef WEIR__TEST_UNIT_H
+#define WEIR__TEST_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir.h>
+
+/* Counts up; wait returns when it has reached n. Zero is the beginning. */
+struct event {
+    _Atomic uint32_t count;
+};
+
+void event_raise(struct event *event);
+void event_await(struct event *event, uint32_t n);
+
+/* Yields until the condition holds: for facts that have no event, such as a counter of sleepers. */
+#define UNTIL(condition)                                                                           \
+    while (!(condition))                                                                           \
+    unit_yield()
+void unit_yield(void);
+
+static inline unsigned number_of(const _Atomic unsigned *number) {
+    return atomic_load_explicit(number, memory_order_acquire);
+}
+
+static inline void add_one(_Atomic unsigned *number) {
+    atomic_fetch_add_explicit(number, 1, memory_order_release);
+}
+
+/* Starts and joins a thread, or ends the test. */
+pthread_t unit_thread(void *(*main)(void *), void *arg);
+void unit_join(pthread_t thread);
+
+/* A pool or a failed test. Fields that the caller does not set are the defaults. */
+struct weir_pool *unit_pool(enum weir_scheduler scheduler, unsigned threads,
+                            const struct weir_pool_options *rest);
+struct weir_pool_stats unit_stats(struct weir_pool *pool);
+
+/* A call that occupies its worker: tells that it has begun, and ends when released. */
+struct plug {
+    struct event begun, release;
+};
+int plug_call(void *plug, void **value);
+void plug_run(void *plug);
+
+/* A plain task that counts its run or its drop. */
+struct counted {
+    struct weir_task task;
+    _Atomic unsigned runs, drops;
+};
+struct weir_task *counted_init(struct counted *counted);
+
+/* Calls that a test needs again and again. */
+int call_echo(void *arg, void **value); /* *value = arg */
+int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
+
+/* Each test of the list runs for each scheduler, which it finds with unit_scheduler(state). */
+#define BOTH(test)                                                                                 \
+    {#test " (stealing)", test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING}, {    \
+#test " (locked)", test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_LOCKED         \
+    }
+#define ONCE(test)                                                                                 \
+    { #test, test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING }
+int unit_setup(void **state);
+int unit_teardown(void **state);
+enum weir_scheduler unit_scheduler(void **state);
+
+#endif

@@ -1,0 +1,151 @@
+#include "stress/perturb.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+/* Time that one thread may lose to delays in one episode; past it the delays thin out. */
+#define BUDGET_NS UINT64_C(4000000)
+
+/* Of one episode; written by perturb_begin only, while nobody else runs. */
+static struct {
+    uint64_t seed;
+    uint64_t episode;
+    int level;
+    uint32_t hot; /* points whose name hashes to this are delayed longer and more often */
+} plan;
+
+/* Relaxed on purpose: an ordinal, never an order. */
+static _Atomic(uint32_t) threads_seen;
+static _Atomic(uint64_t) delay_count;
+
+static _Thread_local struct {
+    uint64_t episode;
+    uint64_t random;
+    uint64_t spent_ns;
+} self;
+
+uint64_t stress_mix(uint64_t value) {
+    value += UINT64_C(0x9e3779b97f4a7c15);
+    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
+uint64_t stress_random(uint64_t *state) {
+    uint64_t value = stress_mix(*state);
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    return value;
+}
+
+static uint32_t hash_name(const char *name) {
+    uint32_t hash = 2166136261u;
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (uint32_t)(unsigned char)*name) * 16777619u;
+    }
+    return hash ^ (hash >> 15);
+}
+
+void perturb_begin(uint64_t seed, int level) {
+    plan.seed = seed;
+    plan.episode++;
+    plan.level = level;
+    plan.hot = (uint32_t)(stress_mix(seed ^ UINT64_C(0x686f74)) & 7u);
+    atomic_store_explicit(&threads_seen, 0, memory_order_relaxed);
+}
+
+/* Pools block signals in their threads, some of them all signals: then a crash ends the process
+ * before its handler can show where. */
+static void unblock_crashes(void) {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++) {
+        sigaddset(&set, crashes[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void enter_episode(void) {
+    uint32_t ordinal = atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed);
+    self.episode = plan.episode;
+    self.random = stress_mix(plan.seed ^ ((uint64_t)ordinal << 32));
+    self.spent_ns = 0;
+    unblock_crashes();
+}
+
+static void pause_for(uint64_t turns) {
+    for (uint64_t i = 0; i < turns; i++) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#else
+        __asm__ volatile("" ::: "memory");
+#endif
+    }
+}
+
+static void sleep_ns(uint64_t ns) {
+    struct timespec span = {.tv_sec = (time_t)(ns / 1000000000u),
+                            .tv_nsec = (long)(ns % 1000000000u)};
+    self.spent_ns += ns;
+    (void)nanosleep(&span, NULL); /* cut short by a signal: a shorter delay */
+}
+
+/* Most delays are short enough to shift one step past another; a few outlast a time slice. */
+static void delay(uint64_t random, bool hot) {
+    unsigned kind = (unsigned)(random & 15u);
+    uint64_t amount = (random >> 4) & 0xffffu;
+    atomic_fetch_add_explicit(&delay_count, 1, memory_order_relaxed);
+    if (kind < 5) {
+        pause_for(amount & 511u);
+    } else if (kind < 9) {
+        sched_yield();
+    } else if (kind < 15) {
+        sleep_ns(1000 + amount % (hot ? 150000 : 20000));
+    } else {
+        sleep_ns(10000 + amount * (hot ? 16 : 2));
+    }
+}
+
+void perturb_point(const char *name) {
+    if (self.episode != plan.episode) {
+        enter_episode();
+    }
+    if (plan.level == 0) {
+        return;
+    }
+    /* One point in `rarity` is delayed: at level 1 one in 64, 2 one in 16, 3 one in 4; the hot
+     * ones four times as often. A thread that has spent its budget goes on at a 16th of that. */
+    uint64_t rarity = UINT64_C(256) >> (2 * plan.level);
+    bool hot = (hash_name(name) & 7u) == plan.hot;
+    if (hot && rarity > 1) {
+        rarity /= 4;
+    }
+    if (self.spent_ns > BUDGET_NS) {
+        rarity *= 16;
+    }
+    uint64_t random = stress_random(&self.random);
+    if (rarity > 1 && random % rarity != 0) {
+        return;
+    }
+    delay(random >> 16, hot);
+}
+
+void perturb_rest(unsigned max_us) {
+    if (self.episode != plan.episode) {
+        enter_episode();
+    }
+    uint64_t random = stress_random(&self.random);
+    if (max_us == 0 || (random & 3u) == 0) {
+        return;
+    }
+    sleep_ns(1000 * ((random >> 8) % max_us));
+}
+
+uint64_t perturb_delays(void) {
+    return atomic_load_explicit(&delay_count, memory_order_relaxed);
+}

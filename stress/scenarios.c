@@ -1,0 +1,51 @@
+#include "stress/episode.h"
+
+#include <stddef.h>
+
+extern const struct scenario scenario_exactly_once, scenario_lost_wakeup, scenario_early_idle,
+    scenario_shutdown_race, scenario_submit_after_shutdown, scenario_nested_wait,
+    scenario_future_lifetime, scenario_full_queue, scenario_cancel_race;
+
+const struct scenario *const stress_scenarios[] = {
+    &scenario_exactly_once,
+    &scenario_lost_wakeup,
+    &scenario_early_idle,
+    &scenario_shutdown_race,
+    &scenario_submit_after_shutdown,
+    &scenario_nested_wait,
+    &scenario_future_lifetime,
+    &scenario_full_queue,
+    &scenario_cancel_race,
+    NULL,
+};
+
+const unsigned stress_scenario_count = sizeof(stress_scenarios) / sizeof(stress_scenarios[0]) - 1;
+
+_Static_assert(sizeof(stress_scenarios) / sizeof(stress_scenarios[0]) - 1 <= BOARD_SCENARIOS,
+               "the board has a place for each scenario");
+
+const char *scenario_lacks(const struct scenario *s, const struct weir_subject *subject,
+                           uint32_t capabilities) {
+    bool values = subject->async != NULL && subject->await != NULL && subject->release != NULL;
+    uint32_t full = WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER;
+    if ((s->needs & NEEDS_ASYNC) && !values) {
+        return "no async and await";
+    }
+    if ((s->needs & NEEDS_CANCEL) && subject->cancel == NULL) {
+        return "no cancel";
+    }
+    if ((s->needs & NEEDS_SHUTDOWN) && subject->shutdown == NULL) {
+        return "no shutdown";
+    }
+    if ((s->needs & NEEDS_NESTED) && !(capabilities & WEIR_SUBJECT_NESTED)) {
+        return "await inside a task is not safe there";
+    }
+    if ((s->needs & NEEDS_FROM_TASK) && !(capabilities & WEIR_SUBJECT_FROM_TASK)) {
+        return "no submission from inside a task";
+    }
+    if ((s->needs & NEEDS_BOUNDED) &&
+        (!(capabilities & WEIR_SUBJECT_BOUNDED) || !(capabilities & full))) {
+        return "no bound, or no policy for a full queue";
+    }
+    return NULL;
+}

@@ -1,0 +1,162 @@
+/*
+ * The harness against pools whose truth is known: each bug of the broken pool is called by its
+ * name, its replay line finds it again, and the correct pool is not accused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define HARNESS "build/debug/weir-stress"
+#define FOLDER  "build/debug/stress/subjects/"
+
+struct answer {
+    int code;
+    char text[64 * 1024];
+};
+
+static void ask(struct answer *a, const char *command) {
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t n = fread(a->text, 1, sizeof(a->text) - 1, pipe);
+    a->text[n] = '\0';
+    while (fgetc(pipe) != EOF) {
+        continue; /* long stacks: read to the end, or the harness would die of its pipe */
+    }
+    int status = pclose(pipe);
+    a->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void attack(struct answer *a, const char *config, const char *more) {
+    char command[512];
+    snprintf(command, sizeof(command),
+             HARNESS " run --subject=" FOLDER "broken.so --config=%s --budget=20 --hang-limit=2 "
+                     "--seed=1 --quiet %s 2>&1",
+             config, more);
+    ask(a, command);
+}
+
+static void expect(const char *config, const char *word) {
+    static struct answer a;
+    attack(&a, config, "");
+    assert_int_equal(a.code, 1);
+    assert_memory_equal(a.text, word, strlen(word));
+    assert_non_null(strstr(a.text, "\nreplay: "));
+    assert_null(strstr(strstr(a.text, "\nreplay: ") + 1, "\nreplay: "));
+}
+
+static void a_lost_task_is_called_that(void **state) {
+    (void)state;
+    expect("lost_task", "lost task: ");
+}
+
+static void a_double_run_is_called_that(void **state) {
+    (void)state;
+    expect("double_run", "double run: ");
+}
+
+static void early_idleness_is_called_that(void **state) {
+    (void)state;
+    expect("early_idle", "early idle: ");
+}
+
+static void a_crash_is_called_that(void **state) {
+    (void)state;
+    expect("crash", "crash: ");
+}
+
+static void a_deadlock_is_a_hang_with_every_threads_stack(void **state) {
+    (void)state;
+    static struct answer a;
+    attack(&a, "deadlock", "");
+    assert_int_equal(a.code, 1);
+    assert_memory_equal(a.text, "hang: ", 6);
+    assert_non_null(strstr(a.text, "deadlock, every thread sleeps"));
+    assert_non_null(strstr(a.text, "Thread 2"));
+}
+
+static void a_livelock_is_told_from_a_deadlock(void **state) {
+    (void)state;
+    static struct answer a;
+    attack(&a, "livelock", "");
+    assert_int_equal(a.code, 1);
+    assert_memory_equal(a.text, "hang: ", 6);
+    assert_non_null(strstr(a.text, "livelock, threads run without end"));
+}
+
+static void a_replay_line_finds_it_again(void **state) {
+    (void)state;
+    static struct answer a;
+    char line[1024];
+    attack(&a, "lost_task", "");
+    const char *replay = strstr(a.text, "replay: ");
+    assert_non_null(replay);
+    replay += strlen("replay: ");
+    snprintf(line, sizeof(line), "%.*s --quiet", (int)strcspn(replay, "\n"), replay);
+    ask(&a, line);
+    assert_int_equal(a.code, 1);
+    assert_memory_equal(a.text, "lost task: ", strlen("lost task: "));
+}
+
+static void the_correct_pool_is_not_accused(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a, HARNESS " run --subject=" FOLDER "reference.so --budget=5 --seed=1 2>&1");
+    assert_int_equal(a.code, 0);
+    assert_non_null(strstr(a.text, "nothing found in "));
+    assert_null(strstr(a.text, "not applicable"));
+}
+
+static void the_layer_without_a_bug_is_not_accused(void **state) {
+    (void)state;
+    static struct answer a;
+    attack(&a, "none", "--budget=3 --hang-limit=10");
+    assert_int_equal(a.code, 0);
+}
+
+static void what_does_not_apply_is_said(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a, HARNESS " run --subject=" FOLDER "broken.so --scenario=cancel_race 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "no async and await"));
+}
+
+static void bad_options_name_the_nearest_valid_one(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a, HARNESS " run --subject=" FOLDER "broken.so --scenario=lost_wakup 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "did you mean lost_wakeup?"));
+    ask(&a, HARNESS " run --subject=" FOLDER "broken.so --config=lost_tusk 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "did you mean lost_task?"));
+    ask(&a, HARNESS " rum 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "did you mean run?"));
+    ask(&a, HARNESS " run --subject=nowhere.so 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "nowhere.so"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_task_is_called_that),
+        cmocka_unit_test(a_double_run_is_called_that),
+        cmocka_unit_test(early_idleness_is_called_that),
+        cmocka_unit_test(a_crash_is_called_that),
+        cmocka_unit_test(a_deadlock_is_a_hang_with_every_threads_stack),
+        cmocka_unit_test(a_livelock_is_told_from_a_deadlock),
+        cmocka_unit_test(a_replay_line_finds_it_again),
+        cmocka_unit_test(the_correct_pool_is_not_accused),
+        cmocka_unit_test(the_layer_without_a_bug_is_not_accused),
+        cmocka_unit_test(what_does_not_apply_is_said),
+        cmocka_unit_test(bad_options_name_the_nearest_valid_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* Reports and ends of children, put into words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stress/names.h"
+#include "stress/verdict.h"
+
+/* A wait status as the kernel packs it. */
+#define EXITED(code)   ((code) << 8)
+#define KILLED(signal) (signal)
+
+static void sanitizers_reports_become_words(void **state) {
+    (void)state;
+    struct verdict v;
+    assert_true(verdict_of_report("WARNING: ThreadSanitizer: data race (pid=1)\n"
+                                  "SUMMARY: ThreadSanitizer: data race pool.c:7 in take\n",
+                                  &v));
+    assert_string_equal(v.word, "race");
+    assert_string_equal(v.detail, "ThreadSanitizer: data race pool.c:7 in take");
+    assert_true(verdict_of_report("==1==ERROR: AddressSanitizer: heap-use-after-free on", &v));
+    assert_string_equal(v.word, "use after free");
+    assert_true(verdict_of_report("ERROR: LeakSanitizer: detected memory leaks", &v));
+    assert_string_equal(v.word, "leak");
+    assert_false(verdict_of_report("all is well", &v));
+}
+
+static void exit_code_66_with_a_crash_in_its_log_is_a_crash(void **state) {
+    (void)state;
+    struct board *board = calloc(1, sizeof(*board));
+    struct verdict v;
+    assert_non_null(board);
+    verdict_of_end(EXITED(66), board, "ThreadSanitizer:DEADLYSIGNAL\nSEGV on unknown address", &v);
+    assert_string_equal(v.word, "crash");
+    free(board);
+}
+
+static void an_end_without_a_report_is_never_passed_over(void **state) {
+    (void)state;
+    struct board *board = calloc(1, sizeof(*board));
+    struct verdict v;
+    assert_non_null(board);
+    verdict_of_end(EXITED(0), board, "", &v);
+    assert_string_equal(v.word, "");
+    verdict_of_end(EXITED(66), board, "", &v);
+    assert_string_equal(v.word, "crash");
+    verdict_of_end(EXITED(3), board, "", &v);
+    assert_string_equal(v.word, "crash");
+    verdict_of_end(KILLED(11), board, "", &v);
+    assert_string_equal(v.word, "crash");
+    assert_non_null(strstr(v.detail, "SEGV"));
+    free(board);
+}
+
+static void a_hang_says_how_many_tasks_never_started(void **state) {
+    (void)state;
+    struct board *board = calloc(1, sizeof(*board));
+    struct verdict v;
+    assert_non_null(board);
+    board->planned = 3;
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&board->records[i].accepted, 1);
+    }
+    atomic_store(&board->records[0].started, 1);
+    atomic_store(&board->records[0].ended, 1);
+    atomic_store(&board->records[1].started, 1);
+    verdict_of_hang(board, true, 4, 10, &v);
+    assert_string_equal(v.word, "hang");
+    assert_non_null(strstr(v.detail, "1 of 3 accepted tasks never started, 1 inside a task"));
+    assert_non_null(strstr(v.detail, "deadlock"));
+    verdict_of_hang(board, false, 4, 10, &v);
+    assert_non_null(strstr(v.detail, "livelock"));
+    free(board);
+}
+
+static void tsan_that_cannot_start_is_known(void **state) {
+    (void)state;
+    assert_true(verdict_tsan_unavailable("FATAL: ThreadSanitizer: unexpected memory mapping 0x5"));
+    assert_false(verdict_tsan_unavailable("WARNING: ThreadSanitizer: data race"));
+}
+
+static void a_mistyped_name_finds_its_neighbour(void **state) {
+    (void)state;
+    static const char *const names[] = {"exactly_once", "lost_wakeup", NULL, "early_idle"};
+    assert_string_equal(names_nearest("lost_wakup", names, 4), "lost_wakeup");
+    assert_string_equal(names_nearest("exactly-once", names, 4), "exactly_once");
+    assert_null(names_nearest("zzzzzzzzzzzzzzz", names, 4));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sanitizers_reports_become_words),
+        cmocka_unit_test(exit_code_66_with_a_crash_in_its_log_is_a_crash),
+        cmocka_unit_test(an_end_without_a_report_is_never_passed_over),
+        cmocka_unit_test(a_hang_says_how_many_tasks_never_started),
+        cmocka_unit_test(tsan_that_cannot_start_is_known),
+        cmocka_unit_test(a_mistyped_name_finds_its_neighbour),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
