@@ -71,7 +71,9 @@ class Histogram:
 
     def add(self, stored):
         """Merges a histogram as stored in a sample."""
-        for index, count in stored["slots"]:
+        index = 0
+        for gap, count in zip(stored["slots"][::2], stored["slots"][1::2]):
+            index += gap
             self.slots[index] = self.slots.get(index, 0) + count
         self.count += stored["count"]
         self.max = max(self.max, stored["max"])

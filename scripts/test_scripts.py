@@ -29,8 +29,12 @@ def stored(values):
     slots = {}
     for value in values:
         slots[index_of(value)] = slots.get(index_of(value), 0) + 1
+    flat, last = [], 0
+    for index in sorted(slots):
+        flat += [index - last, slots[index]]
+        last = index
     return {"unit": "ns", "digits": 3, "count": len(values), "min": min(values),
-            "max": max(values), "slots": [[i, slots[i]] for i in sorted(slots)]}
+            "max": max(values), "slots": flat}
 
 
 def cells():

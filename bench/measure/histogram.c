@@ -119,6 +119,7 @@ double histogram_mean(const struct histogram *h) {
 
 json_t *histogram_to_json(const struct histogram *h) {
     json_t *slots = json_array();
+    size_t last = 0;
     if (slots == NULL) {
         return NULL;
     }
@@ -126,50 +127,57 @@ json_t *histogram_to_json(const struct histogram *h) {
         if (h->slots[i] == 0) {
             continue;
         }
-        json_t *pair = json_pack("[I, I]", (json_int_t)i, (json_int_t)h->slots[i]);
-        if (pair == NULL || json_array_append_new(slots, pair) != 0) {
+        if (json_array_append_new(slots, json_integer((json_int_t)(i - last))) != 0 ||
+            json_array_append_new(slots, json_integer((json_int_t)h->slots[i])) != 0) {
             json_decref(slots);
             return NULL;
         }
+        last = i;
     }
     return json_pack("{s:s, s:i, s:I, s:I, s:I, s:o}", "unit", "ns", "digits", 3, "count",
                      (json_int_t)h->count, "min", (json_int_t)(h->count == 0 ? 0 : h->min), "max",
                      (json_int_t)h->max, "slots", slots);
 }
 
-/* Fills the slots from [[index, count], ...]: indices rise, counts are positive. */
-static bool slots_from_json(struct histogram *h, const json_t *slots) {
-    json_int_t last = -1;
-    size_t i;
-    json_t *pair;
-    json_array_foreach(slots, i, pair) {
-        const json_t *index = json_array_get(pair, 0);
-        const json_t *count = json_array_get(pair, 1);
-        json_int_t at = json_integer_value(index);
+/* Where the first and the last slot in use are. */
+struct ends {
+    json_int_t first, last;
+};
+
+/* Fills the slots from [gap, count, gap, count, ...]: but for the first, gaps are positive, and so
+ * are counts. */
+static bool slots_from_json(struct histogram *h, const json_t *slots, struct ends *ends) {
+    json_int_t at = 0;
+    for (size_t i = 0; i < json_array_size(slots); i += 2) {
+        const json_t *gap = json_array_get(slots, i);
+        const json_t *count = json_array_get(slots, i + 1);
+        json_int_t step = json_integer_value(gap);
         json_int_t n = json_integer_value(count);
-        if (json_array_size(pair) != 2 || !json_is_integer(index) || !json_is_integer(count) ||
-            at <= last || at >= (json_int_t)HISTOGRAM_SLOTS || n <= 0) {
+        if (!json_is_integer(gap) || !json_is_integer(count) || step < (i > 0) || n <= 0 ||
+            step >= (json_int_t)HISTOGRAM_SLOTS - at) {
             return false;
         }
+        at += step;
         h->slots[at] = (uint64_t)n;
         if (__builtin_add_overflow(h->count, (uint64_t)n, &h->count)) {
             return false;
         }
-        last = at;
+        if (i == 0) {
+            ends->first = at;
+        }
+        ends->last = at;
     }
     return true;
 }
 
 /* True when min and max lie in the first and the last slot in use. */
-static bool ends_agree(const struct histogram *h, const json_t *slots) {
+static bool ends_agree(const struct histogram *h, struct ends ends) {
     if (h->count == 0) {
         return h->min == 0 && h->max == 0;
     }
-    const json_t *first = json_array_get(slots, 0);
-    const json_t *last = json_array_get(slots, json_array_size(slots) - 1);
     return h->min <= h->max && h->max <= TOP_VALUE &&
-           (json_int_t)histogram_index(h->min) == json_integer_value(json_array_get(first, 0)) &&
-           (json_int_t)histogram_index(h->max) == json_integer_value(json_array_get(last, 0));
+           (json_int_t)histogram_index(h->min) == ends.first &&
+           (json_int_t)histogram_index(h->max) == ends.last;
 }
 
 struct histogram *histogram_from_json(const json_t *json) {
@@ -192,7 +200,8 @@ struct histogram *histogram_from_json(const json_t *json) {
     }
     h->min = (uint64_t)min;
     h->max = (uint64_t)max;
-    if (!slots_from_json(h, slots) || h->count != (uint64_t)count || !ends_agree(h, slots)) {
+    struct ends ends = {0, 0};
+    if (!slots_from_json(h, slots, &ends) || h->count != (uint64_t)count || !ends_agree(h, ends)) {
         histogram_free(h);
         return NULL;
     }

@@ -38,7 +38,8 @@ uint64_t histogram_quantile(const struct histogram *h, double q);
 bool histogram_resolves(const struct histogram *h, double q);
 double histogram_mean(const struct histogram *h);
 
-/* {"unit":"ns","digits":3,"count":n,"min":a,"max":b,"slots":[[index,count],...]} and back;
+/* {"unit":"ns","digits":3,"count":n,"min":a,"max":b,"slots":[gap,count,gap,count,...]} and back; a
+ * gap is how far a slot in use lies from the one before it (the first: from slot 0).
  * from_json returns NULL for anything that is not exactly that. */
 json_t *histogram_to_json(const struct histogram *h);
 struct histogram *histogram_from_json(const json_t *json);

@@ -18,6 +18,7 @@ final class Cell {
     static final List<String> VARIANTS = List.of("fixed", "bounded-callerruns");
     private static final int BOUND = 1024; // of bounded-callerruns, where the cell names none
     private static final int EPOCH_MAX = 1 << 20;
+    private static final int LEAST_TOLD = 1000; // fewer tell no rate
     private static final int SETTLED_EPOCHS = 3;
     private static final double SETTLED = 1.25; // fastest over slowest of the last epochs
 
@@ -135,10 +136,12 @@ final class Cell {
         while (spentNs < Math.max(5 * warmupNs, measureNs) && !settled(rates)) {
             long wallNs = Math.max(epochs.epoch((int) n).wallNs, 1);
             spentNs += wallNs;
-            if (wallNs >= warmupNs / 4) {
+            boolean grows = n < clamp(n * warmupNs / (4 * wallNs), least);
+            if (!grows && n >= LEAST_TOLD) { // the cost of an epoch itself no longer shows
                 rates.add((double) n / wallNs);
             }
-            n = clamp(Math.min(n * 4, n * warmupNs / (2 * wallNs) + 1), least);
+            n = clamp(Math.max(Math.min(n * 4, n * warmupNs / (2 * wallNs)), Math.min(n * 2, LEAST_TOLD)),
+                    least);
         }
         if (!settled(rates)) {
             doubt("NOISY: the warm-up did not settle: its last epochs differ by more than 25 %");

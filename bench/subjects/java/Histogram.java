@@ -27,10 +27,12 @@ final class Histogram {
         out.append(count).append(",\"min\":").append(count == 0 ? 0 : min);
         out.append(",\"max\":").append(max).append(",\"slots\":[");
         String comma = "";
+        int last = 0;
         for (int i = 0; i < SLOTS; i++) {
             if (slots[i] != 0) {
-                out.append(comma).append('[').append(i).append(',').append(slots[i]).append(']');
+                out.append(comma).append(i - last).append(',').append(slots[i]);
                 comma = ",";
+                last = i;
             }
         }
         return out.append("]}").toString();

@@ -59,7 +59,7 @@ final class Latency {
         long origin = System.nanoTime() + 1_000_000;
         for (int i = 0; i < n; i++) {
             if (i == first) {
-                begun = Instruments.Usage.now();
+                begun = Instruments.Usage.begin();
             }
             intended[i] += origin;
             waitUntil(intended[i]);

@@ -37,7 +37,7 @@ final class Pool {
         return "{" + identity() + ",\"variants\":[{\"name\":\"fixed\",\"notes\":\"LinkedBlockingQueue, "
                 + "unbounded unless the cell bounds it, then AbortPolicy and the producer tries again\"},"
                 + "{\"name\":\"bounded-callerruns\",\"notes\":\"ArrayBlockingQueue of the cell's "
-                + "capacity, else 1024; CallerRunsPolicy\"}],\"workloads\":"
+                + "capacity, else 1024; CallerRunsPolicy\"}],\"warmup_ms\":60,\"workloads\":"
                 + list(Cell.WORKLOADS) + ",\"patterns\":" + list(Cell.PATTERNS) + "}";
     }
 

@@ -57,7 +57,7 @@ final class Submission implements Cell.Epochs {
             threads[p].start();
         }
         ready.await();
-        Instruments.Usage begun = Instruments.Usage.now();
+        Instruments.Usage begun = Instruments.Usage.begin();
         gate.countDown();
         cell.quiesce(pool, before, tasks, ledger);
         Instruments.Usage used = Instruments.Usage.now().since(begun);

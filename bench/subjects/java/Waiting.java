@@ -74,7 +74,7 @@ final class Waiting implements Cell.Epochs {
     public Instruments.Usage epoch(int trips) throws Exception {
         boolean nested = pattern.equals("nested");
         ledger = new Ledger(nested ? 2 * trips : trips);
-        Instruments.Usage begun = Instruments.Usage.now();
+        Instruments.Usage begun = Instruments.Usage.begin();
         if (pattern.equals("any")) {
             turnAny(trips);
         } else if (pattern.equals("all")) {

@@ -46,13 +46,17 @@ class Histogram:
         self.count += 1
 
     def to_json(self):
+        slots, last = [], 0
+        for index in sorted(self.slots):
+            slots += [index - last, self.slots[index]]
+            last = index
         return {
             "unit": "ns",
             "digits": 3,
             "count": self.count,
             "min": self.min,
             "max": self.max,
-            "slots": [[index, self.slots[index]] for index in sorted(self.slots)],
+            "slots": slots,
         }
 
 
