@@ -29,7 +29,7 @@ all: build/release/weir-bench
 
 BUDGET ?= 180
 # Seconds of the budget that plots and report take.
-BENCH_RESERVE ?= 8
+BENCH_RESERVE ?= 3
 RUN ?=
 
 bench: deps ## measure the pools on this machine, plot, report (BUDGET=180 seconds)

@@ -3,6 +3,7 @@
  */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/campaign/commands.h"
@@ -65,7 +66,12 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
+            /* What --help calls the program; the command's own messages need no prefix. */
+            char *name = text("weir-bench %s", argv[1]);
+            argv[1] = name;
+            int code = commands[i].run(argc - 1, argv + 1);
+            free(name);
+            return code;
         }
     }
     return unknown(argv[1]);

@@ -32,4 +32,4 @@ $(LIB_TEST_PROGRAMS): build/debug/tests/lib/%_test: build/debug/lib/src/%_test.o
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) $(LIB_WRAP) -o $@ $(filter %.o,$^) build/debug/libweir.a -lcmocka
 
-TESTS += $(LIB_TEST_PROGRAMS)
+TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers

@@ -42,29 +42,35 @@ static struct board *map_board(int fd) {
 
 /* ---- Crashes ------------------------------------------------------------------------------- */
 
-/* Leaves the scene as it is: the supervisor looks at every thread's stack while this process is
- * stopped. Sanitizers have handlers of their own. */
-static void on_crash(int signal, siginfo_t *info, void *context) {
-    (void)context;
-    uint32_t none = 0;
-    if (atomic_compare_exchange_strong(&board->crash_signal, &none, (uint32_t)signal) &&
-        signal == SIGSEGV && episode_was_released(info->si_addr) &&
-        atomic_exchange(&board->judged, 1) == 0) {
-        static const char verdict[] = "use after free";
-        static const char detail[] = "a ticket was touched after release had returned";
-        memcpy(board->verdict, verdict, sizeof(verdict));
-        memcpy(board->detail, detail, sizeof(detail));
-    }
-    raise(SIGSTOP);
+static void write_own_stack(void) {
+    void *frames[64];
+    int n = backtrace(frames, 64);
+    backtrace_symbols_fd(frames, n, STDERR_FILENO);
+    (void)!write(STDERR_FILENO, "\n", 1);
 }
 
 /* A hang where there is no debugger: each thread writes its own stack. */
 static void on_look(int signal) {
     (void)signal;
-    void *frames[64];
-    int n = backtrace(frames, 64);
-    backtrace_symbols_fd(frames, n, STDERR_FILENO);
-    (void)!write(STDERR_FILENO, "\n", 1);
+    write_own_stack();
+}
+
+/* Leaves the scene as it is: the supervisor looks at every thread's stack while this process is
+ * stopped. Sanitizers have handlers of their own. */
+static void on_crash(int signal, siginfo_t *info, void *context) {
+    (void)context;
+    uint32_t none = 0;
+    if (atomic_compare_exchange_strong_explicit(&board->crash_signal, &none, (uint32_t)signal,
+                                                memory_order_relaxed, memory_order_relaxed) &&
+        signal == SIGSEGV && episode_was_released(info->si_addr) &&
+        atomic_exchange_explicit(&board->judged, 1, memory_order_relaxed) == 0) {
+        static const char verdict[] = "use after free";
+        static const char detail[] = "a ticket was touched after release had returned";
+        memcpy(board->verdict, verdict, sizeof(verdict));
+        memcpy(board->detail, detail, sizeof(detail));
+    }
+    write_own_stack(); /* all there will be where there is no debugger */
+    raise(SIGSTOP);
 }
 
 static void install_handlers(void) {

@@ -178,8 +178,6 @@ static void count_work(struct episode *e) {
 void episode_close(struct episode *e) {
     count_work(e);
     episode_phase(e, "close");
-    /* Tasks that still run may submit, and are refused. */
-    atomic_store_explicit(&e->shutting, true, memory_order_relaxed);
     int error = e->subject->close(e->pool);
     e->closed = true;
     if (error != 0) {
@@ -251,6 +249,30 @@ enum handed episode_submit(struct episode *e, struct task *t, weir_subject_fn fn
         handed = episode_try(e, t, fn);
     }
     return handed;
+}
+
+unsigned episode_try_batch(struct episode *e, struct task *const *tasks, unsigned n,
+                           weir_subject_fn fn) {
+    void *args[EPISODE_BATCH];
+    assert(n <= EPISODE_BATCH);
+    if (e->subject->submit_batch == NULL || n == 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        task_prepare(tasks[i]);
+        args[i] = tasks[i];
+    }
+    int taken = e->subject->submit_batch(e->pool, fn, args, n);
+    if (taken > (int)n) {
+        episode_fail(e, "wrong error", "submit_batch of %u tasks gave %d", n, taken);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        (int)i < taken ? note_accepted(tasks[i]) : note_refused(tasks[i]);
+    }
+    if (taken < 0) {
+        (void)judge_refusal(e, tasks[0], "submit_batch", taken);
+    }
+    return taken > 0 ? (unsigned)taken : 0;
 }
 
 void *episode_ticket(struct episode *e) {
@@ -406,25 +428,14 @@ void episode_check_all(struct episode *e, bool may_drop) {
     }
 }
 
-void episode_not_idle(struct episode *e, uint32_t pending, const char *what) {
+static _Noreturn void not_idle(struct episode *e, uint32_t pending, uint32_t noted) {
     episode_phase(e, "close, after quiesce returned too early");
     e->subject->close(e->pool);
     e->closed = true;
     episode_check_all(e, false); /* a task that close does not bring either was lost */
-    episode_fail(e, "early idle", "quiesce returned while %u of %u accepted %s had not ended",
-                 pending, e->planned, what);
-}
-
-void episode_check_idle(struct episode *e) {
-    uint32_t pending = 0;
-    for (uint32_t i = 0; i < e->planned; i++) {
-        struct record *r = &e->board->records[i];
-        pending += get(&r->accepted) != 0 && get(&r->ended) == 0;
-    }
-    if (pending != 0) {
-        episode_not_idle(e, pending, "tasks");
-    }
-    episode_check_all(e, false);
+    episode_fail(e, "early idle",
+                 "quiesce returned while %u of %u tasks accepted before the call had not ended",
+                 pending, noted);
 }
 
 void episode_quiesce(struct episode *e) {
@@ -432,6 +443,27 @@ void episode_quiesce(struct episode *e) {
     int error = e->subject->quiesce(e->pool);
     if (error != 0) {
         episode_fail(e, "wrong error", "quiesce gave %d (%s)", error, strerror(-error));
+    }
+}
+
+void episode_settle(struct episode *e) {
+    uint32_t noted = 0, pending = 0;
+    for (uint32_t i = 0; i < e->planned; i++) {
+        struct record *r = &e->board->records[i];
+        e->tasks[i].noted = atomic_load_explicit(&r->accepted, memory_order_acquire) != 0;
+        noted += e->tasks[i].noted;
+    }
+    episode_quiesce(e);
+    for (uint32_t i = 0; i < e->planned; i++) {
+        pending += e->tasks[i].noted && get(&e->board->records[i].ended) == 0;
+    }
+    if (pending != 0) {
+        not_idle(e, pending, noted);
+    }
+    for (uint32_t i = 0; i < e->planned; i++) {
+        if (e->tasks[i].noted) {
+            check_task(e, &e->tasks[i], false);
+        }
     }
 }
 

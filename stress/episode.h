@@ -16,7 +16,8 @@
 #include "stress/board.h"
 #include "stress/perturb.h"
 
-#define EPISODE_CREW 8
+#define EPISODE_CREW  8
+#define EPISODE_BATCH 4 /* at most, in one call */
 
 struct episode;
 
@@ -29,6 +30,7 @@ struct task {
     void *user;   /* the scenario's */
     bool is_call; /* handed over with async */
     void *ticket;
+    bool noted;  /* accepted before the call of quiesce under way; the main thread's */
     int awaited; /* the scenario's: what a wait for it gave */
 };
 
@@ -90,6 +92,10 @@ enum handed { HANDED_ACCEPTED, HANDED_REFUSED_FULL, HANDED_REFUSED_SHUTDOWN };
 enum handed episode_try(struct episode *e, struct task *t, weir_subject_fn fn);
 /* Tries again while the pool is full; gives up only when it is shut down. Not inside a task. */
 enum handed episode_submit(struct episode *e, struct task *t, weir_subject_fn fn);
+/* Hands over n tasks that follow each other in one call, where the subject offers that; else none.
+ * Returns how many were accepted, the first ones; the others are refused and may be tried again. */
+unsigned episode_try_batch(struct episode *e, struct task *const *tasks, unsigned n,
+                           weir_subject_fn fn);
 /* The same for a call whose value is wanted; t->ticket is made unless it is there. */
 enum handed episode_try_async(struct episode *e, struct task *t, weir_subject_call call);
 enum handed episode_async(struct episode *e, struct task *t, weir_subject_call call);
@@ -111,11 +117,9 @@ uint64_t task_result(const struct task *t); /* what out must be */
 /* Every accepted task has run exactly once and ended, every other one never; plain payloads are
  * read. may_drop: dropped instead of run is allowed. Call it after a wait for all of them. */
 void episode_check_all(struct episode *e, bool may_drop);
-/* The same when close has not been called: tells "lost task" from "early idle" by closing. */
-void episode_check_idle(struct episode *e);
-
-/* Verdict when quiesce returned too early: closes the pool to tell which it is. */
-_Noreturn void episode_not_idle(struct episode *e, uint32_t pending, const char *what);
+/* Calls quiesce: what was accepted before must have ended, and is checked. The main thread, with no
+ * other that submits; tasks that run may. Tells "early idle" from "lost task" by closing. */
+void episode_settle(struct episode *e);
 /* An await gave a value: it must be t's own, its call ended, its payload visible. */
 void episode_check_value(struct episode *e, const struct task *t, const void *value);
 

@@ -156,5 +156,6 @@ void report_progress(const struct run *run) {
     last_ns = now_ns;
     double left_s = run->end_ns > now_ns ? (double)(run->end_ns - now_ns) / 1e9 : 0;
     fprintf(stderr, "\r%llu episodes, %.0f s left \r",
-            (unsigned long long)atomic_load(&run->board->beat), left_s);
+            (unsigned long long)atomic_load_explicit(&run->board->beat, memory_order_relaxed),
+            left_s);
 }

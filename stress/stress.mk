@@ -60,12 +60,12 @@ stress_needs = build/stress/weir-stress build/$(1)/weir-stress $(call stress_sub
 half = $(shell echo $$(( ($(BUDGET) + 1) / 2 )))
 
 stress: deps ## attack weir, or SUBJECT=my_pool.c, for BUDGET=60 seconds
-	@$(MAKE) --no-print-directory $(call stress_needs,stress)
+	@$(MAKE) -s --no-print-directory $(call stress_needs,stress)
 	@$(call stress_run,stress,$(BUDGET))
 .PHONY: stress
 
 tsan: deps ## the same under the ThreadSanitizers of gcc and clang, half the BUDGET each
-	@$(MAKE) --no-print-directory $(call stress_needs,tsan-gcc) $(call stress_needs,tsan-clang)
+	@$(MAKE) -s --no-print-directory $(call stress_needs,tsan-gcc) $(call stress_needs,tsan-clang)
 	@echo "== gcc's ThreadSanitizer"
 	@$(call stress_run,tsan-gcc,$(half))
 	@echo "== clang's ThreadSanitizer"
@@ -73,12 +73,12 @@ tsan: deps ## the same under the ThreadSanitizers of gcc and clang, half the BUD
 .PHONY: tsan
 
 asan: deps ## the same under AddressSanitizer, UBSan and LeakSanitizer
-	@$(MAKE) --no-print-directory $(call stress_needs,asan)
+	@$(MAKE) -s --no-print-directory $(call stress_needs,asan)
 	@$(call stress_run,asan,$(BUDGET))
 .PHONY: asan
 
 mutants: deps ## put known bugs into weir one by one: each must be found, weir itself not accused
-	@$(MAKE) --no-print-directory build/stress/weir-stress build/tsan-gcc/weir-stress
+	@$(MAKE) -s --no-print-directory build/stress/weir-stress build/tsan-gcc/weir-stress
 	@scripts/mutants $(MUTANTS)
 .PHONY: mutants
 

@@ -185,7 +185,7 @@ static void watch(struct run *run, pid_t pid) {
 
 static int run_batch(struct run *run) {
     struct board *board = run->board;
-    board->first = atomic_load(&board->beat);
+    board->first = atomic_load_explicit(&board->beat, memory_order_relaxed);
     board->batch_episodes = BATCH_EPISODES;
     uint64_t now_ns = supervise_now_ns();
     board->batch_end_ns = run->end_ns < now_ns + BATCH_NS ? run->end_ns : now_ns + BATCH_NS;
@@ -254,7 +254,8 @@ static int prove_sanitizer(struct run *run) {
 static int describe(struct run *run) {
     int status = 0;
     bool ended = run_short(run, "describe", 60, &status);
-    if (ended && WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK) {
+    if (ended && WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK &&
+        run->board->description.name[0] != '\0') {
         return EXIT_NOTHING;
     }
     char *log = read_log(run);

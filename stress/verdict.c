@@ -68,7 +68,8 @@ static void crashed(int number, struct verdict *v) {
 }
 
 static bool judged(const struct board *board) {
-    return atomic_load(&board->judged) != 0 && board->verdict[0] != '\0';
+    return atomic_load_explicit(&board->judged, memory_order_relaxed) != 0 &&
+           board->verdict[0] != '\0';
 }
 
 void verdict_of_end(int status, const struct board *board, const char *log, struct verdict *v) {
@@ -76,12 +77,12 @@ void verdict_of_end(int status, const struct board *board, const char *log, stru
     if (judged(board)) {
         set(v, board->verdict, board->detail);
     } else if (WIFSTOPPED(status)) {
-        crashed((int)atomic_load(&board->crash_signal), v);
+        crashed((int)atomic_load_explicit(&board->crash_signal, memory_order_relaxed), v);
     } else if (verdict_of_report(log, v)) {
         return;
     } else if (WIFSIGNALED(status)) {
         crashed(WTERMSIG(status), v);
-    } else if (WEXITSTATUS(status) != CHILD_OK) {
+    } else if (WEXITSTATUS(status) != CHILD_OK || board->inside) {
         char detail[64];
         snprintf(detail, sizeof(detail), "the process ended itself with status %d",
                  WEXITSTATUS(status));
@@ -94,11 +95,13 @@ static void tell_tasks(struct board *board, char *text, size_t size) {
     unsigned accepted = 0, waiting = 0, inside = 0, ended = 0;
     for (uint32_t i = 0; i < board->planned && i < BOARD_TASKS; i++) {
         struct record *r = &board->records[i];
-        unsigned started = atomic_load(&r->started), finished = atomic_load(&r->ended);
-        accepted += atomic_load(&r->accepted) != 0 || started != 0;
+        unsigned started = atomic_load_explicit(&r->started, memory_order_relaxed),
+                 finished = atomic_load_explicit(&r->ended, memory_order_relaxed);
+        accepted += atomic_load_explicit(&r->accepted, memory_order_relaxed) != 0 || started != 0;
         ended += finished != 0;
         inside += started > finished;
-        waiting += atomic_load(&r->accepted) != 0 && started == 0 && atomic_load(&r->dropped) == 0;
+        waiting += atomic_load_explicit(&r->accepted, memory_order_relaxed) != 0 && started == 0 &&
+                   atomic_load_explicit(&r->dropped, memory_order_relaxed) == 0;
     }
     if (waiting != 0) {
         snprintf(text, size, "%u of %u accepted tasks never started, %u inside a task", waiting,

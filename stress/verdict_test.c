@@ -46,6 +46,10 @@ static void an_end_without_a_report_is_never_passed_over(void **state) {
     assert_non_null(board);
     verdict_of_end(EXITED(0), board, "", &v);
     assert_string_equal(v.word, "");
+    board->inside = true; /* a task that ended the process, with the best of intentions */
+    verdict_of_end(EXITED(0), board, "", &v);
+    assert_string_equal(v.word, "crash");
+    board->inside = false;
     verdict_of_end(EXITED(66), board, "", &v);
     assert_string_equal(v.word, "crash");
     verdict_of_end(EXITED(3), board, "", &v);
@@ -63,11 +67,11 @@ static void a_hang_says_how_many_tasks_never_started(void **state) {
     assert_non_null(board);
     board->planned = 3;
     for (int i = 0; i < 3; i++) {
-        atomic_store(&board->records[i].accepted, 1);
+        atomic_store_explicit(&board->records[i].accepted, 1, memory_order_relaxed);
     }
-    atomic_store(&board->records[0].started, 1);
-    atomic_store(&board->records[0].ended, 1);
-    atomic_store(&board->records[1].started, 1);
+    atomic_store_explicit(&board->records[0].started, 1, memory_order_relaxed);
+    atomic_store_explicit(&board->records[0].ended, 1, memory_order_relaxed);
+    atomic_store_explicit(&board->records[1].started, 1, memory_order_relaxed);
     verdict_of_hang(board, true, 4, 10, &v);
     assert_string_equal(v.word, "hang");
     assert_non_null(strstr(v.detail, "1 of 3 accepted tasks never started, 1 inside a task"));

@@ -33,7 +33,8 @@ enum verdict verdict_of(const struct estimate *log_ratio, double margin) {
     if (log_ratio->high < 0 && log_ratio->median < -margin) {
         return VERDICT_SLOWER;
     }
-    if (log_ratio->low >= -margin && log_ratio->high <= margin) {
+    double same = fmin(margin, log1p(VERDICT_SAME_MOST));
+    if (log_ratio->low >= -same && log_ratio->high <= same) {
         return VERDICT_SAME;
     }
     return VERDICT_UNRESOLVED;
@@ -62,8 +63,8 @@ static char *by_how_much(double log_ratio, const char *word) {
 char *verdict_sentence(enum verdict verdict, const struct estimate *log_ratio, double margin,
                        const char *a, const char *b, const char *where) {
     if (!log_ratio->claims) {
-        return text("%s against %s %s: UNRESOLVED, only %zu rounds (a claim needs %d)", a, b, where,
-                    log_ratio->n, SIGN_MIN_ROUNDS);
+        return text("%s against %s %s: UNRESOLVED, only %zu round%s (a claim needs %d)", a, b,
+                    where, log_ratio->n, log_ratio->n == 1 ? "" : "s", SIGN_MIN_ROUNDS);
     }
     /* The interval is told in the direction of the sentence. */
     int turned = verdict == VERDICT_SLOWER;
@@ -74,7 +75,7 @@ char *verdict_sentence(enum verdict verdict, const struct estimate *log_ratio, d
     char *sentence;
     if (verdict == VERDICT_SAME) {
         sentence = text("%s and %s are the SAME %s, within %.1f %% (%s)", a, b, where,
-                        100 * expm1(margin), interval);
+                        100 * expm1(fmin(margin, log1p(VERDICT_SAME_MOST))), interval);
     } else if (verdict == VERDICT_UNRESOLVED) {
         sentence = text("%s against %s %s: UNRESOLVED, the rounds disagree (ratio %.2f, %s)", a, b,
                         where, exp(log_ratio->median), interval);

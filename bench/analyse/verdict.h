@@ -7,6 +7,8 @@
 #include "bench/analyse/sign.h"
 
 #define VERDICT_LEAST_MARGIN 0.02
+/* On a machine so noisy that the margin is wider than this, nothing is called the SAME. */
+#define VERDICT_SAME_MOST 0.10
 
 /* In the order of what a command reports when several cells differ: the worst comes last. */
 enum verdict { VERDICT_FASTER, VERDICT_SAME, VERDICT_UNRESOLVED, VERDICT_SLOWER };
@@ -23,8 +25,8 @@ double verdict_margin(double aa_floor);
 
 /*
  * log_ratio is log(A/B) with better above 0. FASTER: the interval lies above 0 and the median
- * beyond the margin; SLOWER likewise below; SAME: the interval lies within the margin on both
- * sides; UNRESOLVED: anything else, and whatever makes no claim.
+ * beyond the margin; SLOWER likewise below; SAME: the interval lies within the margin, and
+ * within 10 %, on both sides; UNRESOLVED: anything else, and whatever makes no claim.
  */
 enum verdict verdict_of(const struct estimate *log_ratio, double margin);
 

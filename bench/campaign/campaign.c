@@ -16,9 +16,11 @@
 #include "bench/measure/machine.h"
 
 #define PROBE_MEASURE_NS (10 * NS_PER_MS)
-#define PROBE_WARMUP_NS  (2 * NS_PER_MS)
 #define GRACE_NS         (2 * NS_PER_S) /* between the cell's own deadline and being killed */
 #define HANGS_BEFORE_OUT 2
+
+/* A round that claims depend on may be finished a little late: one part in so many of the time. */
+#define GRACE_PART 16
 
 int campaign_signals(void) {
     sigset_t ending;
@@ -80,37 +82,107 @@ static json_t *measure(struct campaign *campaign, const json_t *cell, struct pla
     return record;
 }
 
-static void probe(struct campaign *campaign, const struct plan_cell *cell,
-                  struct plan_entry *entry) {
+/* Once is enough to know what a subject cannot do; and one that hangs here and there is out. */
+static void give_up(struct campaign *campaign, struct plan_cell *cell, struct plan_entry *entry,
+                    const char *status, const char *reason) {
+    const char *accusation = record_accusation(status, reason);
+    if (!accusation && strcmp(status, "unsupported") != 0) {
+        return;
+    }
+    for (size_t j = 0; j < cell->n; j++) {
+        if (cell->entries[j].subject == entry->subject &&
+            cell->entries[j].variant == entry->variant) {
+            cell->entries[j].given_up = true;
+        }
+    }
+    if (!accusation) {
+        return;
+    }
+    char *label = subject_label(&campaign->subjects.items[entry->subject], entry->variant);
+    char *where = cell_phrase(cell->cell);
+    progress_note(&campaign->progress, "%s: %s (%s)", label, reason, where);
+    entry->hung = strcmp(accusation, "hang") == 0;
+    size_t hangs = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < campaign->plan.n; i++) {
+            for (size_t j = 0; j < campaign->plan.cells[i].n; j++) {
+                struct plan_entry *other = &campaign->plan.cells[i].entries[j];
+                if (other->subject != entry->subject || other->variant != entry->variant) {
+                    continue;
+                }
+                hangs += pass == 0 && other->hung;
+                other->given_up = other->given_up || (pass == 1 && hangs >= HANGS_BEFORE_OUT);
+            }
+        }
+    }
+    if (hangs == HANGS_BEFORE_OUT) {
+        progress_note(&campaign->progress, "%s: hung in %d cells, left out of the rest", label,
+                      HANGS_BEFORE_OUT);
+    }
+    free(where);
+    free(label);
+}
+
+static int keep(struct campaign *campaign, const json_t *record, const struct plan_cell *cell,
+                const struct plan_entry *entry, size_t round, size_t position) {
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    const struct sample_place place = {
+        .campaign = campaign->store.name,
+        .host = host,
+        .sequence = ++campaign->sequence,
+        .round = round,
+        .position = position,
+        .aa = entry->aa,
+        .cell = cell->cell,
+    };
+    char *line = sample_line(record, &place);
+    int error = store_append(&campaign->store, line);
+    free(line);
+    if (error != 0) {
+        complain("%s", campaign->store.error);
+    }
+    return error;
+}
+
+static void probe(struct campaign *campaign, struct plan_cell *cell, struct plan_entry *entry,
+                  int *error) {
     struct subject *subject = &campaign->subjects.items[entry->subject];
+    uint64_t warmup_ns = plan_warmup(&campaign->plan, subject);
     uint64_t wall_ns;
-    json_t *record = measure(campaign, cell->cell, entry, campaign->seed & INT32_MAX,
-                             PROBE_WARMUP_NS, PROBE_MEASURE_NS, &wall_ns);
+    json_t *record = measure(campaign, cell->cell, entry, campaign->seed & INT32_MAX, warmup_ns,
+                             PROBE_MEASURE_NS, &wall_ns);
     if (!record) {
         campaign->interrupted = true;
         return;
     }
     const char *status = json_string_value(json_object_get(record, "status"));
-    /* What hangs or crashes is charged when it does so in its cell; the first cell tells. */
-    if (strcmp(status, "ok") == 0 && wall_ns > PROBE_WARMUP_NS + PROBE_MEASURE_NS) {
-        subject->startup_ns = wall_ns - PROBE_WARMUP_NS - PROBE_MEASURE_NS;
+    const char *reason = json_string_value(json_object_get(record, "reason"));
+    if (record_accusation(status, reason)) {
+        /* The evidence is kept as the sample of the first round: there will be no other. */
+        *error = keep(campaign, record, cell, entry, 0, 0);
+        give_up(campaign, cell, entry, status, reason);
+    } else if (strcmp(status, "ok") == 0 && wall_ns > warmup_ns + PROBE_MEASURE_NS) {
+        subject->startup_ns = wall_ns - warmup_ns - PROBE_MEASURE_NS;
     }
     json_decref(record);
 }
 
-void campaign_probe(struct campaign *campaign) {
+int campaign_probe(struct campaign *campaign) {
+    int error = 0;
     bool *known = must_array(campaign->subjects.n, sizeof *known);
     for (size_t i = 0; i < campaign->plan.n; i++) {
         struct plan_cell *cell = &campaign->plan.cells[i];
-        for (size_t j = 0; j < cell->n && !campaign->interrupted; j++) {
+        for (size_t j = 0; error == 0 && j < cell->n && !campaign->interrupted; j++) {
             struct plan_entry *entry = &cell->entries[j];
             if (plan_entry_runs(entry) && !known[entry->subject]) {
                 known[entry->subject] = true;
-                probe(campaign, cell, entry);
+                probe(campaign, cell, entry, &error);
             }
         }
     }
     free(known);
+    return error;
 }
 
 static bool is_done(const struct campaign *campaign, const struct plan_cell *cell,
@@ -175,47 +247,6 @@ void campaign_skip_done(struct campaign *campaign, const struct run *done) {
     campaign->complete_rounds = open == SIZE_MAX ? 0 : open;
 }
 
-/* Once is enough to know what a subject cannot do; and one that hangs here and there is out. */
-static void give_up(struct campaign *campaign, struct plan_cell *cell, struct plan_entry *entry,
-                    const char *status, const char *reason) {
-    const char *accusation = record_accusation(status, reason);
-    if (!accusation && strcmp(status, "unsupported") != 0) {
-        return;
-    }
-    for (size_t j = 0; j < cell->n; j++) {
-        if (cell->entries[j].subject == entry->subject &&
-            cell->entries[j].variant == entry->variant) {
-            cell->entries[j].given_up = true;
-        }
-    }
-    if (!accusation) {
-        return;
-    }
-    char *label = subject_label(&campaign->subjects.items[entry->subject], entry->variant);
-    char *where = cell_phrase(cell->cell);
-    progress_note(&campaign->progress, "%s: %s (%s)", label, reason, where);
-    entry->hung = strcmp(accusation, "hang") == 0;
-    size_t hangs = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < campaign->plan.n; i++) {
-            for (size_t j = 0; j < campaign->plan.cells[i].n; j++) {
-                struct plan_entry *other = &campaign->plan.cells[i].entries[j];
-                if (other->subject != entry->subject || other->variant != entry->variant) {
-                    continue;
-                }
-                hangs += pass == 0 && other->hung;
-                other->given_up = other->given_up || (pass == 1 && hangs >= HANGS_BEFORE_OUT);
-            }
-        }
-    }
-    if (hangs == HANGS_BEFORE_OUT) {
-        progress_note(&campaign->progress, "%s: hung in %d cells, left out of the rest", label,
-                      HANGS_BEFORE_OUT);
-    }
-    free(where);
-    free(label);
-}
-
 static void show(struct campaign *campaign, size_t round, const struct plan_cell *cell,
                  const struct plan_entry *entry, double share_of_rounds) {
     uint64_t now = clock_now_ns();
@@ -237,28 +268,6 @@ static void show(struct campaign *campaign, size_t round, const struct plan_cell
     free(what);
     free(label);
     free(where);
-}
-
-static int keep(struct campaign *campaign, const json_t *record, const struct plan_cell *cell,
-                const struct plan_entry *entry, size_t round, size_t position) {
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
-    const struct sample_place place = {
-        .campaign = campaign->store.name,
-        .host = host,
-        .sequence = ++campaign->sequence,
-        .round = round,
-        .position = position,
-        .aa = entry->aa,
-        .cell = cell->cell,
-    };
-    char *line = sample_line(record, &place);
-    int error = store_append(&campaign->store, line);
-    free(line);
-    if (error != 0) {
-        complain("%s", campaign->store.error);
-    }
-    return error;
 }
 
 /* One cell in one round: every subject once. */
@@ -283,8 +292,10 @@ static int measure_cell(struct campaign *campaign, size_t index, size_t round,
                            : 0;
         show(campaign, round, cell, entry, share);
         uint64_t wall_ns;
-        json_t *record = measure(campaign, cell->cell, entry, seed, campaign->plan.warmup_ns,
-                                 campaign->plan.measure_ns, &wall_ns);
+        json_t *record =
+            measure(campaign, cell->cell, entry, seed,
+                    plan_warmup(&campaign->plan, &campaign->subjects.items[entry->subject]),
+                    plan_measure(&campaign->plan, cell->cell), &wall_ns);
         if (!record) {
             campaign->interrupted = true;
             break;
@@ -307,7 +318,7 @@ static void shed(struct campaign *campaign, size_t round) {
     uint64_t now = clock_now_ns();
     uint64_t left_ns = now < campaign->end_ns ? campaign->end_ns - now : 0;
     size_t dropped = plan_shed(&campaign->plan, campaign->min_rounds - round - 1,
-                               left_ns + (campaign->end_ns - campaign->started_ns) / 50);
+                               left_ns + (campaign->end_ns - campaign->started_ns) / GRACE_PART);
     if (dropped > 0) {
         progress_note(&campaign->progress,
                       "slower than planned: %zu of the less important measurements end after "
@@ -321,9 +332,8 @@ static bool fits(const struct campaign *campaign, const struct plan_cell *cell, 
     if (campaign->end_ns == UINT64_MAX) {
         return true;
     }
-    /* A round that claims depend on may be finished a little late. */
     uint64_t grace =
-        round < campaign->min_rounds ? (campaign->end_ns - campaign->started_ns) / 50 : 0;
+        round < campaign->min_rounds ? (campaign->end_ns - campaign->started_ns) / GRACE_PART : 0;
     return clock_now_ns() + plan_cell_cost(cell) <= campaign->end_ns + grace;
 }
 

@@ -41,8 +41,10 @@ struct campaign {
 /* Blocks SIGINT and SIGTERM and turns them into a readable descriptor. -1: cannot. */
 int campaign_signals(void);
 
-/* Measures what a process of each subject in the plan costs beyond its measurement. */
-void campaign_probe(struct campaign *campaign);
+/* Measures what a process of each subject in the plan costs beyond its measurement. A subject that
+ * breaks a promise already here is recorded and given up. 0, or a negative errno of the store,
+ * whose message has been printed. */
+int campaign_probe(struct campaign *campaign);
 
 /* What has been measured already is not measured again: for --resume. */
 struct run;

@@ -60,7 +60,7 @@ static const struct argp argp = {
            "  weir-bench compare weir glib -w wait --pattern block --budget 60\n"
            "  weir-bench compare results/before results/after\n\n"
            "The ratio is the median over rounds; its interval is exact (sign test, 95 %). SAME "
-           "means an interval within the margin, max(2 %, twice the A/A floor). "
+           "means an interval within the margin, max(2 %, twice the A/A floor).\n\n"
            "Exit codes: 0 FASTER or SAME in every cell; 1 SLOWER in one; 2 UNRESOLVED in one, "
            "SLOWER in none; 3 a subject lost a task, ran one twice, hung or crashed; "
            "4 interrupted; 64 bad usage; 66 no such run; 74 input or output failed.",
@@ -177,10 +177,10 @@ static int measure(struct compare_request *request, struct campaign *campaign) {
         code = BENCH_IO;
     } else {
         request_fit(&request->shared, campaign);
-        campaign_probe(campaign);
+        bool failed = campaign_probe(campaign) != 0;
         request_fit(&request->shared, campaign);
-        bool failed = campaign_write_meta(campaign, "running", NULL) != 0 ||
-                      (!campaign->interrupted && campaign_measure(campaign) != 0);
+        failed = failed || campaign_write_meta(campaign, "running", NULL) != 0 ||
+                 (!campaign->interrupted && campaign_measure(campaign) != 0);
         struct run run;
         code = BENCH_IO;
         if (!failed && load(&run, campaign->store.directory) == 0) {

@@ -4,17 +4,18 @@
 #include "bench/campaign/table.h"
 #include "bench/campaign/util.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/campaign/record.h"
 
 struct note {
-    const char *label;
-    const char *kind; /* status, or accusation */
+    const char *label; /* of the first */
     const char *reason;
     const json_t *cell;
     size_t times;
+    bool several; /* subjects */
 };
 
 struct notes {
@@ -22,18 +23,34 @@ struct notes {
     struct note *items;
 };
 
-static void note(struct notes *notes, const struct sample *sample, const char *kind,
-                 const char *reason) {
+/* Reasons are of one kind when they differ in figures only. */
+static bool same_kind(const char *a, const char *b) {
+    while (*a && *b) {
+        bool digit_a = isdigit((unsigned char)*a) || *a == '.';
+        bool digit_b = isdigit((unsigned char)*b) || *b == '.';
+        if (digit_a && digit_b) {
+            a += strspn(a, "0123456789.");
+            b += strspn(b, "0123456789.");
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+static void note(struct notes *notes, const struct sample *sample, const char *reason,
+                 bool each_subject) {
     for (size_t i = 0; i < notes->n; i++) {
         struct note *known = &notes->items[i];
-        if (strcmp(known->label, sample->label) == 0 && strcmp(known->kind, kind) == 0 &&
-            strcmp(known->reason, reason) == 0) {
+        bool own = strcmp(known->label, sample->label) == 0;
+        if ((own || !each_subject) && same_kind(known->reason, reason)) {
             known->times++;
+            known->several = known->several || !own;
             return;
         }
     }
     notes->items = must_grow(notes->items, notes->n + 1, sizeof *notes->items);
-    notes->items[notes->n++] = (struct note){sample->label, kind, reason, sample->cell, 1};
+    notes->items[notes->n++] = (struct note){sample->label, reason, sample->cell, 1, false};
 }
 
 static void print(const struct notes *notes, const char *title, FILE *out) {
@@ -43,8 +60,11 @@ static void print(const struct notes *notes, const char *title, FILE *out) {
     for (size_t i = 0; i < notes->n; i++) {
         const struct note *line = &notes->items[i];
         char *cell = cell_phrase(line->cell);
-        fprintf(out, "  %s: %s (%s%s)\n", line->label, line->reason,
-                line->times > 1 ? "first in " : "", cell);
+        char *times =
+            line->times > 1 ? text("%zu samples, the first in ", line->times) : text("%s", "");
+        fprintf(out, "  %s%s: %s (%s%s)\n", line->label, line->several ? " and others" : "",
+                line->reason, times, cell);
+        free(times);
         free(cell);
     }
 }
@@ -59,27 +79,22 @@ size_t table_footnotes(const struct run *run, FILE *out) {
         const char *accusation = record_accusation(sample->status, sample->reason);
         const json_t *validity = json_object_get(sample->json, "validity");
         if (accusation) {
-            note(&broken, sample, accusation, sample->reason);
+            note(&broken, sample, sample->reason, true);
         } else if (strcmp(sample->status, "unsupported") == 0) {
-            note(&unsupported, sample, "unsupported", sample->reason);
+            note(&unsupported, sample, sample->reason, true);
         } else if (strcmp(sample->status, "invalid") == 0) {
-            note(&invalid, sample, "invalid", sample->reason);
+            note(&invalid, sample, sample->reason, true);
         }
         for (size_t j = 0; j < json_array_size(validity); j++) {
             const char *why = json_string_value(json_array_get(validity, j));
-            /* Figures differ from sample to sample: the words before them tell the kind. */
             if (strcmp(sample->status, "ok") == 0 && why) {
-                note(&marked, sample, "marked", why);
+                note(&marked, sample, why, false);
             }
         }
     }
     print(&broken, "BROKEN PROMISES", out);
     print(&unsupported, "Not supported, left out", out);
     print(&invalid, "Invalid, left out of every figure", out);
-    if (marked.n > 6) {
-        fprintf(out, "\n%zu kinds of marks on samples; the first of them:", marked.n);
-        marked.n = 6;
-    }
     print(&marked, "Marked samples (in the figures; see validity in samples.jsonl)", out);
     size_t n = broken.n;
     free(broken.items);

@@ -9,6 +9,7 @@
 #define MEASURE_GOOD_NS  (100 * NS_PER_MS)
 #define MEASURE_MOST_NS  (300 * NS_PER_MS)
 #define GOOD_ROUNDS      12
+#define OPEN_LOOP_FACTOR 4
 #define OVERHEAD_NS      (2 * NS_PER_MS) /* the parent's own: parse, write, fork */
 
 struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell) {
@@ -62,12 +63,27 @@ uint64_t plan_round_cost(const struct plan *plan) {
     return cost;
 }
 
+uint64_t plan_measure(const struct plan *plan, const json_t *cell) {
+    const char *workload = json_string_value(json_object_get(cell, "workload"));
+    bool open_loop = workload && strcmp(workload, "latency") == 0;
+    return open_loop && !plan->measure_given ? OPEN_LOOP_FACTOR * plan->measure_ns
+                                             : plan->measure_ns;
+}
+
+uint64_t plan_warmup(const struct plan *plan, const struct subject *subject) {
+    json_int_t own = json_integer_value(json_object_get(subject->description, "warmup_ms"));
+    uint64_t least_ns = own > 0 ? (uint64_t)own * NS_PER_MS : 0;
+    bool wanted = plan->warmup_ns > 0 && plan->warmup_ns < least_ns;
+    return wanted ? least_ns : plan->warmup_ns;
+}
+
 static void estimate(struct plan *plan, const struct subject_list *subjects) {
     for (size_t i = 0; i < plan->n; i++) {
         for (size_t j = 0; j < plan->cells[i].n; j++) {
             struct plan_entry *entry = &plan->cells[i].entries[j];
             const struct subject *subject = &subjects->items[entry->subject];
-            entry->cost_ns = subject->startup_ns + plan->warmup_ns + plan->measure_ns + OVERHEAD_NS;
+            entry->cost_ns = subject->startup_ns + plan_warmup(plan, subject) +
+                             plan_measure(plan, plan->cells[i].cell) + OVERHEAD_NS;
         }
     }
 }
@@ -138,6 +154,7 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
         qsort(plan->cells, plan->n, sizeof *plan->cells, by_rank);
     }
     plan->warmup_ns = limits->warmup_ns;
+    plan->measure_given = limits->measure_ns > 0;
     if (limits->measure_ns > 0 || limits->budget_ns == 0) {
         uint64_t wanted = limits->measure_ns ? limits->measure_ns : MEASURE_GOOD_NS;
         if (!fits(plan, subjects, limits, wanted, limits->min_rounds)) {
@@ -174,10 +191,11 @@ json_t *plan_to_json(const struct plan *plan, const struct subject_list *subject
                                subject_variant(subject, entry->variant), "rank", (int)entry->rank,
                                "aa", entry->aa, "dropped", entry->dropped)));
         }
-        json_array_append_new(array,
-                              must(json_pack("{s:O,s:I,s:I,s:o}", "cell", cell->cell, "warmup_ns",
-                                             (json_int_t)plan->warmup_ns, "measure_ns",
-                                             (json_int_t)plan->measure_ns, "entries", entries)));
+        json_array_append_new(
+            array,
+            must(json_pack("{s:O,s:I,s:I,s:b,s:o}", "cell", cell->cell, "warmup_ns",
+                           (json_int_t)plan->warmup_ns, "measure_ns", (json_int_t)plan->measure_ns,
+                           "measure_given", plan->measure_given, "entries", entries)));
     }
     return array;
 }
@@ -225,6 +243,7 @@ bool plan_from_json(struct plan *plan, const json_t *array, const struct subject
         }
         plan->warmup_ns = (uint64_t)json_integer_value(json_object_get(json, "warmup_ns"));
         plan->measure_ns = (uint64_t)json_integer_value(json_object_get(json, "measure_ns"));
+        plan->measure_given = json_is_true(json_object_get(json, "measure_given"));
     }
     if (plan->n == 0) {
         *error = text("the run has no plan");

@@ -39,7 +39,8 @@ struct plan {
     struct plan_cell *cells;
     uint64_t warmup_ns;
     uint64_t measure_ns;
-    size_t dropped; /* entries that the budget left out */
+    bool measure_given; /* by the user: the same for every cell */
+    size_t dropped;     /* entries that the budget left out */
 };
 
 /* What a plan may choose from. */
@@ -61,6 +62,11 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
               const struct plan_limits *limits);
 /* Drops, by rank, until so many rounds cost no more than left_ns. Returns entries dropped. */
 size_t plan_shed(struct plan *plan, size_t rounds, uint64_t left_ns);
+
+/* Lengths of one measurement: an open loop needs longer to show its tail and its backlog, and a
+ * subject may say (warmup_ms of its description) that it needs longer to get warm. */
+uint64_t plan_measure(const struct plan *plan, const json_t *cell);
+uint64_t plan_warmup(const struct plan *plan, const struct subject *subject);
 
 bool plan_entry_runs(const struct plan_entry *entry);
 size_t plan_cell_entries(const struct plan_cell *cell); /* that run */

@@ -370,7 +370,8 @@ void request_begin(const struct request *request, struct campaign *campaign, int
     uint64_t drawn = random_mix((uint64_t)now.tv_nsec, (uint64_t)now.tv_sec ^ (uint64_t)getpid());
     campaign->seed = request->seed == UINT64_MAX ? drawn & INT64_MAX : request->seed;
     json_array_append_new(campaign->command, must(json_string("weir-bench")));
-    for (int i = 0; i < argc; i++) {
+    json_array_append_new(campaign->command, must(json_string(strchr(argv[0], ' ') + 1)));
+    for (int i = 1; i < argc; i++) {
         json_array_append_new(campaign->command, must(json_string(argv[i])));
     }
     progress_start(&campaign->progress, request->quiet);
@@ -397,8 +398,8 @@ void request_fit(const struct request *request, struct campaign *campaign) {
     uint64_t now = clock_now_ns();
     uint64_t left_ns = campaign->end_ns > now ? campaign->end_ns - now : 1;
     const struct plan_limits limits = {
-        /* A few per cent for the scatter of start-up times. */
-        .budget_ns = campaign->budget_s ? left_ns / 100 * 96 : 0,
+        /* Room for the scatter of start-up times; what stays over goes to more rounds. */
+        .budget_ns = campaign->budget_s ? left_ns / 100 * 90 : 0,
         .measure_ns = request->measure_ms * NS_PER_MS,
         .warmup_ns = request->warmup_ms == UINT64_MAX ? UINT64_MAX : request->warmup_ms * NS_PER_MS,
         .min_rounds = campaign->min_rounds,

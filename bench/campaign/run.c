@@ -67,7 +67,7 @@ static const struct argp argp = {
         "  weir-bench run -w wait -s ./my_pool.so --pattern block,any --window 1,16\n\n"
         "Every subject of a cell is measured once in each round, in a fresh process, in the order "
         "of a random Latin square. Fewer than 6 rounds make no claim.\n\n"
-        "Ctrl-C ends the run early and keeps it usable; --resume goes on with it. "
+        "Ctrl-C ends the run early and keeps it usable; --resume goes on with it.\n\n"
         "Exit codes: 0 complete; 3 a subject lost a task, ran one twice, hung or crashed; "
         "4 interrupted; 64 bad usage; 66 no such run; 74 input or output failed.",
 };
@@ -155,7 +155,12 @@ static int tell(struct campaign *campaign, const struct request *request) {
         json_decref(summary);
     }
     failed = failed || fflush(stdout) != 0;
+    bool run_is_empty = run.n == 0;
     run_free(&run);
+    if (run_is_empty && !campaign->interrupted) {
+        complain("the time was too short for a single measurement; give a larger --budget");
+        return BENCH_USAGE;
+    }
     return failed                  ? BENCH_IO
            : broken                ? BENCH_BROKEN
            : campaign->interrupted ? BENCH_INTERRUPTED
@@ -249,7 +254,9 @@ static int run(struct campaign *campaign, const struct run_request *request) {
     }
     if (campaign->budget_s > 0) {
         /* What the first plan left out may come back once the real start-up times are known. */
-        campaign_probe(campaign);
+        if (campaign_probe(campaign) != 0) {
+            return BENCH_IO;
+        }
         for (size_t i = 0; i < campaign->plan.n; i++) {
             for (size_t j = 0; j < campaign->plan.cells[i].n; j++) {
                 campaign->plan.cells[i].entries[j].dropped = false;

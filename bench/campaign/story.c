@@ -53,7 +53,9 @@ size_t story_grid(unsigned cpus, unsigned grid[STORY_GRID_MAX]) {
     if (cpus > GRID_THIN_ABOVE) {
         grid[n++] = 1;
         grid[n++] = 4;
-        grid[n++] = cpus / 4;
+        if (cpus / 4 > 4) {
+            grid[n++] = cpus / 4;
+        }
     } else {
         for (unsigned workers = 1; workers < cpus; workers *= 2) {
             grid[n++] = workers;
@@ -155,9 +157,11 @@ static void tell_contention(struct story *story) {
 
 static void tell_latency(struct story *story) {
     static const int loads[] = {80, 50};
+    /* The generator watches the clock, so it has a CPU to itself where there are two. */
+    unsigned workers = story->cpus > 1 ? story->cpus - 1 : 1;
     for (size_t i = 0; i < 2; i++) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
-                                 (int)story->cpus, "arrivals", "poisson", "service", "constant",
+                                 (int)workers, "arrivals", "poisson", "service", "constant",
                                  "service_ns", 20000, "utilisation", loads[i]);
         add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, false);
     }

@@ -69,7 +69,8 @@ static void chapter_free(struct chapter *chapter) {
 static bool varies(const struct chapter *chapter, const char *axis) {
     for (size_t i = 1; i < chapter->n; i++) {
         const json_t *first = json_object_get(chapter->groups[0]->cell, axis);
-        if (!json_equal(first, json_object_get(chapter->groups[i]->cell, axis))) {
+        const json_t *other = json_object_get(chapter->groups[i]->cell, axis);
+        if (first != other && !json_equal(first, other)) { /* absent in both is NULL in both */
             return true;
         }
     }
@@ -305,28 +306,57 @@ static char *where(const struct chapter *chapter, const struct cell_group *group
     return phrase;
 }
 
+/* "glib (ratio 1.12, 0.98–1.62)", or how many rounds there were when they make no claim. */
+static char *undecided(const struct estimate *e, const char *label) {
+    if (!e->claims) {
+        return text("%s (only %zu of %d rounds)", label, e->n, SIGN_MIN_ROUNDS);
+    }
+    return text("%s (ratio %.2f, %.2f–%.2f)", label, exp(e->median), exp(e->low), exp(e->high));
+}
+
+/* What is decided has a line of its own; the rest of the cell shares one. */
+static size_t group_verdicts(const struct chapter *chapter, const struct cell_group *group,
+                             double margin, FILE *out) {
+    const struct series *a = group_find(group, chapter->labels[0]);
+    struct metric metric = metric_of(group);
+    char *place = where(chapter, group, &metric);
+    char *rest = NULL;
+    size_t n = 0;
+    for (size_t i = 1; a && i < chapter->labels_n; i++) {
+        const struct series *b = group_find(group, chapter->labels[i]);
+        double *ratios = NULL;
+        size_t pairs = b ? series_pairs(a, b, &metric, false, &ratios) : 0;
+        struct estimate estimate = sign_estimate(ratios, pairs, SIGN_CONFIDENCE);
+        enum verdict verdict = verdict_of(&estimate, margin);
+        n += pairs > 0;
+        if (pairs > 0 && verdict == VERDICT_UNRESOLVED) {
+            char *one = undecided(&estimate, b->label);
+            char *longer = text("%s%s%s", rest ? rest : "", rest ? ", " : "", one);
+            free(one);
+            free(rest);
+            rest = longer;
+        } else if (pairs > 0) {
+            char *sentence =
+                verdict_sentence(verdict, &estimate, margin, a->label, b->label, place);
+            fprintf(out, "  %s\n", sentence);
+            free(sentence);
+        }
+        free(ratios);
+    }
+    if (rest) {
+        fprintf(out, "  UNRESOLVED %s, %s against %s\n", place, a->label, rest);
+    }
+    free(rest);
+    free(place);
+    return n;
+}
+
 static size_t print_verdicts(const struct chapter *chapter, unsigned cpus, double margin,
                              FILE *out) {
     size_t n = 0;
     for (size_t g = 0; g < chapter->n; g++) {
-        const struct cell_group *group = chapter->groups[g];
-        const struct series *a = group_find(group, chapter->labels[0]);
-        struct metric metric = metric_of(group);
-        for (size_t i = 1; a && tells(chapter, group, cpus) && i < chapter->labels_n; i++) {
-            const struct series *b = group_find(group, chapter->labels[i]);
-            double *ratios = NULL;
-            size_t pairs = b ? series_pairs(a, b, &metric, false, &ratios) : 0;
-            if (pairs > 0) {
-                struct estimate estimate = sign_estimate(ratios, pairs, SIGN_CONFIDENCE);
-                char *place = where(chapter, group, &metric);
-                char *sentence = verdict_sentence(verdict_of(&estimate, margin), &estimate, margin,
-                                                  a->label, b->label, place);
-                fprintf(out, "  %s\n", sentence);
-                free(sentence);
-                free(place);
-                n++;
-            }
-            free(ratios);
+        if (tells(chapter, chapter->groups[g], cpus)) {
+            n += group_verdicts(chapter, chapter->groups[g], margin, out);
         }
     }
     return n;
@@ -348,7 +378,8 @@ void table_print(const struct run *run, unsigned cpus, FILE *out) {
     }
     if (verdicts > 0) {
         fprintf(out,
-                "\nIntervals hold with 95 %% each: of %zu comparisons about %.0f may be wrong. ",
+                "\nVerdicts: intervals hold with 95 %% each: of %zu comparisons about %.0f may be "
+                "wrong. ",
                 verdicts, ceil(0.05 * (double)verdicts));
         fprintf(out, "Margin %.1f %%", 100 * expm1(margin));
         if (floor_pairs > 1) {

@@ -241,7 +241,7 @@ static void call_makes_the_value_or_the_error(void **state) {
 static void running_call_is_running_and_cannot_be_cancelled_set_or_finished_with(void **state) {
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct weir_future future;
-    struct plug plug = {{0}};
+    struct plug plug = PLUG;
 
     weir_future_init(&future);
     assert_int_equal(weir_pool_submit(pool, weir_future_task(&future, plug_call, &plug, 0)), 0);
@@ -263,7 +263,7 @@ static void running_call_is_running_and_cannot_be_cancelled_set_or_finished_with
 static void queued_call_is_cancelled_and_never_runs(void **state) {
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct weir_future queued;
-    struct plug plug = {{0}}, never = {{0}};
+    struct plug plug = PLUG, never = PLUG;
 
     assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
     event_await(&plug.begun, 1);
@@ -397,7 +397,7 @@ static void future_in_the_memory_of_the_running_task_is_not_taken_for_it(void **
 static void library_owned_future_outlives_its_pool_and_any_unref(void **state) {
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct weir_future *kept = NULL, *let_go = NULL, *running = NULL;
-    struct plug plug = {{0}};
+    struct plug plug = PLUG;
     void *value = NULL;
 
     assert_int_equal(weir_pool_async(pool, plug_call, &plug, &running), 0);

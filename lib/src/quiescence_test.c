@@ -73,7 +73,11 @@ static void *wait_forever(void *arg) {
     return NULL;
 }
 
-static void sleeping_waiter_is_told_of_a_moment_that_has_passed(void **state) {
+static uint64_t mark(struct rig *rig) {
+    return atomic_load_explicit(&rig->quiescence.mark, memory_order_acquire);
+}
+
+static void sleeping_waiter_is_told_and_the_moment_is_kept(void **state) {
     struct waiter waiter = {.rig = new_rig(), .rc = 1};
     struct rig *rig = waiter.rig;
 
@@ -82,12 +86,23 @@ static void sleeping_waiter_is_told_of_a_moment_that_has_passed(void **state) {
     pthread_t thread = unit_thread(wait_forever, &waiter);
     UNTIL(atomic_load_explicit(&rig->quiescence.waiters, memory_order_acquire) == 1);
     weir__quiescence_tell(&rig->quiescence); /* not idle: tells nobody anything */
-    assert_int_equal(atomic_load_explicit(&rig->quiescence.mark, memory_order_relaxed), 0);
+    assert_int_equal(mark(rig), 0);
     weir__count_end(&rig->counters[0], OUTCOME_COMPLETED, false);
     weir__quiescence_tell(&rig->quiescence);
-    inject(rig); /* busy again, perhaps before the waiter looks */
     unit_join(thread);
     assert_int_equal(waiter.rc, 0);
+    assert_in_range(mark(rig), 0, 1); /* 0: the waiter had seen for itself, and was gone */
+    free(rig);
+}
+
+static void moment_that_has_passed_ends_a_wait_that_began_before(void **state) {
+    struct rig *rig = new_rig();
+
+    (void)state;
+    /* As after the sleep of a waiter that began with one task: idle was seen, then more came. */
+    inject(rig);
+    atomic_store_explicit(&rig->quiescence.mark, 1, memory_order_relaxed);
+    assert_int_equal(weir__quiescence_await(&rig->quiescence, WEIR_NOW), 0);
     free(rig);
 }
 
@@ -153,7 +168,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(ends_are_counted_by_outcome),
         ONCE(idle_only_when_all_that_was_accepted_has_ended),
-        ONCE(sleeping_waiter_is_told_of_a_moment_that_has_passed),
+        ONCE(sleeping_waiter_is_told_and_the_moment_is_kept),
+        ONCE(moment_that_has_passed_ends_a_wait_that_began_before),
         ONCE(mark_from_before_the_start_does_not_end_a_wait),
         ONCE(waits_beside_busy_threads_are_neither_early_nor_late),
     };

@@ -233,7 +233,7 @@ static void outside_thread_claims_only_what_any_thread_may_run(void **state) {
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct weir_future any, own;
     struct weir_future *list[2] = {&own, &any};
-    struct plug plug = {{0}};
+    struct plug plug = PLUG;
     void *value = NULL;
 
     weir_pool_execute(pool, plug_run, &plug);

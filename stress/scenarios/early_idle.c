@@ -114,8 +114,7 @@ static void run(struct episode *e) {
     episode_crew(e, producers + WATCHERS, work, crew, sizeof(crew[0]));
     episode_join(e);
     episode_phase(e, "last quiesce");
-    episode_quiesce(e);
-    episode_check_idle(e);
+    episode_settle(e);
     episode_close(e);
     for (unsigned i = producers; i < producers + WATCHERS; i++) {
         episode_reach(e, 0, crew[i].calls);

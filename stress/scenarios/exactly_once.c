@@ -14,6 +14,7 @@
 struct producer {
     struct episode *e;
     unsigned first, count;
+    bool batches;
 };
 
 /* A root's child has the id after it. */
@@ -27,11 +28,25 @@ static void run_root(void *arg) {
     task_end(root);
 }
 
+/* How many went in with one call; the one after them goes alone. */
+static unsigned hand_over_some(struct producer *p, unsigned next) {
+    struct task *batch[EPISODE_BATCH];
+    unsigned n = 0;
+    while (n < EPISODE_BATCH && next + n < p->count) {
+        batch[n] = &p->e->tasks[p->first + 2 * (next + n)];
+        n++;
+    }
+    return episode_try_batch(p->e, batch, n, run_root);
+}
+
 static void *produce(void *arg) {
     struct producer *p = arg;
     episode_ready(p->e);
     for (unsigned i = 0; i < p->count; i++) {
-        (void)episode_submit(p->e, &p->e->tasks[p->first + 2 * i], run_root);
+        i += p->batches ? hand_over_some(p, i) : 0;
+        if (i < p->count) {
+            (void)episode_submit(p->e, &p->e->tasks[p->first + 2 * i], run_root);
+        }
     }
     return NULL;
 }
@@ -41,21 +56,20 @@ static void run(struct episode *e) {
     unsigned producers = e->spec->producers;
     struct producer crew[EPISODE_CREW];
     episode_open(e, producers * roots * 2);
-    bool nested = episode_can(e, WEIR_SUBJECT_FROM_TASK);
+    bool nested = episode_can(e, WEIR_SUBJECT_FROM_TASK) && episode_below(e, 4) != 0;
     for (unsigned i = 0; i < producers * roots; i++) {
         bool parent = nested && episode_below(e, 2) == 0;
         e->tasks[2 * i].user = parent ? &e->tasks[2 * i + 1] : NULL;
     }
     for (unsigned i = 0; i < producers; i++) {
-        crew[i] = (struct producer){e, i * roots * 2, roots};
+        crew[i] = (struct producer){e, i * roots * 2, roots, episode_below(e, 2) == 0};
     }
     episode_phase(e, "submit");
     episode_crew(e, producers, produce, crew, sizeof(crew[0]));
     episode_join(e);
-    if (episode_below(e, 4) != 0) {
+    if (nested || episode_below(e, 2) == 0) { /* close is for a pool that nobody uses any more */
         episode_phase(e, "quiesce");
-        episode_quiesce(e);
-        episode_check_idle(e);
+        episode_settle(e);
     }
     episode_close(e);
     episode_check_all(e, false);

@@ -138,8 +138,7 @@ static void run(struct episode *e) {
     gate_open(&gate);
     episode_join(e);
     episode_phase(e, "quiesce after a full queue");
-    episode_quiesce(e);
-    episode_check_idle(e);
+    episode_settle(e);
     episode_close(e);
     gate_fini(&gate);
     episode_reach(e, 0, 1);

@@ -42,9 +42,8 @@ static void gather(struct episode *e) {
             (void)episode_submit(e, t, run_gathered);
         }
         episode_phase(e, "quiesce: tasks that meet");
-        episode_quiesce(e);
+        episode_settle(e);
     }
-    episode_check_idle(e);
     episode_close(e);
     pthread_barrier_destroy(&together);
     episode_reach(e, 1, rounds);
@@ -121,8 +120,7 @@ static void squeezed(struct episode *e) {
     episode_crew(e, producers, squeeze, crew, sizeof(crew[0]));
     episode_join(e);
     episode_phase(e, "quiesce after more producers than room");
-    episode_quiesce(e);
-    episode_check_idle(e);
+    episode_settle(e);
     episode_close(e);
     episode_reach(e, 2, producers * SQUEEZED);
 }

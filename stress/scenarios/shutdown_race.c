@@ -16,7 +16,7 @@
 struct member {
     struct episode *e;
     unsigned first; /* producers */
-    bool calls;
+    bool calls, batches;
     bool shuts;
     enum weir_subject_shutdown how;
     unsigned refused, accepted;
@@ -26,12 +26,23 @@ static enum handed hand_over(struct member *m, struct task *t) {
     return m->calls ? episode_async(m->e, t, task_call) : episode_submit(m->e, t, task_plain);
 }
 
+/* How many went in with one call. */
+static unsigned hand_over_some(struct member *m, unsigned next) {
+    struct task *batch[EPISODE_BATCH];
+    unsigned n = 0;
+    while (n < EPISODE_BATCH && next + n < TASKS) {
+        batch[n] = &m->e->tasks[m->first + next + n];
+        n++;
+    }
+    return episode_try_batch(m->e, batch, n, task_plain);
+}
+
 static void produce(struct member *m) {
     struct task *tasks = &m->e->tasks[m->first];
     unsigned n = 0;
-    while (n < TASKS && hand_over(m, &tasks[n]) == HANDED_ACCEPTED) {
-        n++;
-    }
+    do {
+        n += m->batches ? hand_over_some(m, n) : 0;
+    } while (n < TASKS && hand_over(m, &tasks[n]) == HANDED_ACCEPTED && ++n < TASKS);
     m->accepted = n;
     m->refused = n < TASKS;
     for (unsigned i = 0; m->calls && i < n; i++) {
@@ -69,6 +80,7 @@ static void run(struct episode *e) {
     for (unsigned i = 0; i < producers + shutters; i++) {
         crew[i] = (struct member){.e = e, .first = i * TASKS, .shuts = i >= producers};
         crew[i].calls = values && episode_below(e, 3) == 0;
+        crew[i].batches = !crew[i].calls && episode_below(e, 2) == 0;
         if (crew[i].shuts) {
             crew[i].how = episode_below(e, 2) == 0 ? WEIR_SUBJECT_DRAIN : WEIR_SUBJECT_CANCEL;
             cancels |= crew[i].how == WEIR_SUBJECT_CANCEL;

@@ -57,6 +57,10 @@ struct weir_pool_stats unit_stats(struct weir_pool *pool);
 struct plug {
     struct event begun, release;
 };
+#define PLUG                                                                                       \
+    {                                                                                              \
+        .begun = { 0 }                                                                             \
+    }
 int plug_call(void *plug, void **value);
 void plug_run(void *plug);
 
