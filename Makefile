@@ -99,7 +99,7 @@ endif
 
 test: deps ## unit tests, known-answer subjects, a smoke run of each command
 	@$(MAKE) --no-print-directory test-programs
-	@scripts/unit $(TESTS)
+	@scripts/unit $(TESTS) scripts/test-readme
 .PHONY: test
 
 test-programs: $(TESTS) $(TEST_NEEDS)
