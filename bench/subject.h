@@ -39,7 +39,9 @@ enum weir_subject_capability {
     WEIR_SUBJECT_FULL_BLOCK = 1 << 4,  /* full "block": submit waits for room */
     WEIR_SUBJECT_FULL_CALLER = 1 << 5, /* full "caller-runs": submit runs the task itself */
     WEIR_SUBJECT_DROPS = 1 << 6,       /* config.dropped is called for tasks that never run */
-    WEIR_SUBJECT_FROM_TASK = 1 << 7,   /* submit may be called from inside a task */
+    /* submit may be called from inside a task, and does not wait for room there: full means
+     * -EAGAIN, or that the task runs at once. Nothing submits while close runs. */
+    WEIR_SUBJECT_FROM_TASK = 1 << 7,
     WEIR_SUBJECT_ONE_THREAD_A_TASK = 1 << 8, /* no pool: config.workers has no meaning */
 };
 

@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The one under way; written while no pool is open. */
+static struct episode *current;
+
 /* How many runs of tasks this thread is inside of. */
 static _Thread_local unsigned task_depth;
 
@@ -140,6 +143,7 @@ static void plan_tasks(struct episode *e, uint32_t n) {
     }
     e->planned = n;
     e->board->planned = n;
+    current = e;
 }
 
 void episode_open(struct episode *e, uint32_t n) {
@@ -194,6 +198,7 @@ void episode_end(struct episode *e) {
     }
     free(e->tasks);
     e->tasks = NULL;
+    e->planned = 0; /* whatever still comes has a wrong argument; the board keeps its number */
     unmap_released();
 }
 
@@ -352,9 +357,19 @@ uint64_t task_result(const struct task *t) {
     return stress_mix(t->in ^ UINT64_C(0x6f7574));
 }
 
+/* An argument that is no task of this episode must not be looked into. */
+static void check_argument(const struct task *t) {
+    struct episode *e = current;
+    size_t offset = (size_t)((const char *)t - (const char *)e->tasks);
+    if (offset % sizeof(*t) != 0 || offset / sizeof(*t) >= e->planned) {
+        episode_fail(e, "wrong argument", "a task was started with an argument that nobody gave");
+    }
+}
+
 void task_begin(struct task *t) {
-    struct episode *e = t->episode;
     perturb_point("harness:begin");
+    check_argument(t);
+    struct episode *e = t->episode;
     if (atomic_fetch_add_explicit(&record_of(t)->started, 1, memory_order_relaxed) != 0) {
         episode_fail(e, "double run", "task %u was started a second time", t->id);
     }

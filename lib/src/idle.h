@@ -53,7 +53,7 @@ void weir__idle_destroy(struct weir__idle *idle);
 /* A worker without a task begins to search. */
 void weir__idle_search(struct weir__idle *idle);
 
-/* A searcher has found a task, or leaves. True: it was the last one, and owes weir__idle_wake_one
+/* A searcher has found a task. True: it was the last one, and owes weir__idle_wake_one
  * if more work is queued. */
 bool weir__idle_found(struct weir__idle *idle);
 

@@ -188,6 +188,7 @@ static void tasks_in_an_occupied_workers_deque_are_stolen(void **state) {
     struct weir_future *future = NULL;
 
     heist.pool = unit_pool(unit_scheduler(state), 3, NULL);
+    UNTIL(unit_stats(heist.pool).parks == 3); /* all sleep: the thieves must be woken */
     assert_int_equal(weir_pool_async(heist.pool, leave_two_behind, &heist, &future), 0);
     assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
     weir_future_unref(future);

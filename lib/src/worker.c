@@ -16,8 +16,8 @@ struct weir__worker *weir__worker_self(const struct weir_pool *pool) {
     return worker && worker->pool == pool ? worker : NULL;
 }
 
-/* Only a future can be waited for, and only its memory is its task's until the end: a plain task may
- * be freed at once, and a future made at the same address must not be taken for it. */
+/* Only a future can be waited for, and only its memory is its task's until the end: a plain task
+ * may be freed at once, and a future made at the same address must not be taken for it. */
 static const struct weir_task *awaitable(const struct weir_task *task) {
     return task->flags & WEIR__TASK_FUTURE ? task : NULL;
 }

@@ -53,8 +53,8 @@ static void gather(struct episode *e) {
 
 static void run_pong(void *arg) {
     struct task *t = arg;
-    struct gate *done = t->user;
     task_begin(t);
+    struct gate *done = t->user;
     task_end(t);
     gate_open(done);
 }

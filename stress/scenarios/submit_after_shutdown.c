@@ -51,8 +51,8 @@ static void submit_late(struct episode *e, struct task *t, unsigned way) {
 /* A task that is running when the pool is shut down; its late child has the id after it. */
 static void run_held(void *arg) {
     struct task *t = arg;
-    struct held *held = t->user;
     task_begin(t);
+    struct held *held = t->user;
     gate_pass(&held->gate);
     if (held->from_tasks) {
         submit_late(t->episode, t + 1, 0);

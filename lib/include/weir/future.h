@@ -114,8 +114,9 @@ enum weir_wait_mode {
 
 /*
  * Waits for several futures. WEIR_ALL: 0 when all are terminal. WEIR_ANY: the index of one that
- * is; n == 0 is -EINVAL there, a NULL anywhere. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when only the caller
- * itself could end the wait; -ENOMEM for very long arrays. Claims as weir_future_get does.
+ * is; n == 0 is -EINVAL there, a NULL anywhere. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when
+ * only the caller itself could end the wait; -ENOMEM for very long arrays. Claims as
+ * weir_future_get does.
  */
 WEIR_API ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait_mode mode,
                              uint64_t deadline_ns);

@@ -71,7 +71,8 @@ WEIR_API unsigned weir_default_threads(void);
 
 /*
  * Makes a pool and, unless deferred_start, starts its threads: all of them or none. options NULL:
- * the defaults. The caller frees it with weir_pool_free. Signals are blocked in workers.
+ * the defaults. The caller frees it with weir_pool_free. Signals are blocked in workers, but those
+ * that an instruction raises, such as SIGSEGV.
  * -EINVAL: an option out of range; -ENOMEM; -EAGAIN: a thread could not be created.
  */
 WEIR_API int weir_pool_new(struct weir_pool **out, const struct weir_pool_options *options);

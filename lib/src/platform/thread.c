@@ -4,13 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Those that an instruction of the thread itself raises: blocked, they would kill the process
+ * before a handler could say where. */
+static const int raised_by_the_thread[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+
 int weir__thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
-    sigset_t all, before;
+    sigset_t most, before;
 
     /* A thread inherits its creator's mask: block here, not first thing in the new thread, where
      * a signal could come before. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&most);
+    for (size_t i = 0; i < sizeof raised_by_the_thread / sizeof *raised_by_the_thread; i++)
+        sigdelset(&most, raised_by_the_thread[i]);
+    pthread_sigmask(SIG_SETMASK, &most, &before);
     int error = pthread_create(thread, NULL, main, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;

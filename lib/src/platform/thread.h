@@ -7,8 +7,9 @@
 /* The kernel's limit for a thread name, final NUL included. */
 #define WEIR__THREAD_NAME 16
 
-/* Starts a joinable thread with all signals blocked, so that a program's handlers run on its own
- * threads. 0, or the negative errno of pthread_create. */
+/* Starts a joinable thread with all signals blocked but those that its own instructions raise
+ * (SIGSEGV and the like), so that a program's handlers run on its own threads. 0, or the negative
+ * errno of pthread_create. */
 int weir__thread_start(pthread_t *thread, void *(*main)(void *), void *arg);
 
 /* Names the calling thread "prefix-index", cutting the prefix so that the number stays whole. */
