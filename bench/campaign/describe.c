@@ -22,7 +22,8 @@ static json_t *patterns_of(const struct weir_subject *subject, uint32_t lacks) {
         {"callback", subject->async && subject->on_done},
         {"any", subject->async && subject->wait_any},
         {"all", subject->async && subject->wait_all},
-        {"nested", subject->async && (capabilities & WEIR_SUBJECT_NESTED)},
+        /* Without NESTED it depends on the cell: there must be more workers than waits. */
+        {"nested", subject->async && (capabilities & WEIR_SUBJECT_FROM_TASK)},
         {"signal", true},
     };
     json_t *names = must(json_array());

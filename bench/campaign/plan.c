@@ -9,7 +9,7 @@
 #define MEASURE_GOOD_NS  (100 * NS_PER_MS)
 #define MEASURE_MOST_NS  (300 * NS_PER_MS)
 #define GOOD_ROUNDS      12
-#define OPEN_LOOP_FACTOR 4
+#define OPEN_LOOP_FACTOR 5
 #define OVERHEAD_NS      (2 * NS_PER_MS) /* the parent's own: parse, write, fork */
 
 struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell) {
@@ -128,14 +128,19 @@ static size_t drop_one(struct plan *plan, unsigned rank) {
     return 0;
 }
 
-size_t plan_shed(struct plan *plan, size_t rounds, uint64_t left_ns) {
+/* Drops entries of at least the given rank until what is left fits. */
+static size_t shed_from(struct plan *plan, unsigned least, size_t rounds, uint64_t left_ns) {
     size_t dropped = 0;
     unsigned rank;
-    while (plan_round_cost(plan) * rounds > left_ns && (rank = highest_rank(plan)) > 0) {
+    while (plan_round_cost(plan) * rounds > left_ns && (rank = highest_rank(plan)) >= least) {
         dropped += drop_one(plan, rank);
     }
     plan->dropped += dropped;
     return dropped;
+}
+
+size_t plan_shed(struct plan *plan, size_t rounds, uint64_t left_ns) {
+    return shed_from(plan, 1, rounds, left_ns);
 }
 
 static bool fits(struct plan *plan, const struct subject_list *subjects,
@@ -162,11 +167,15 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
         }
         return;
     }
-    /* A long enough measurement first, then more rounds, then a longer measurement. */
+    /* A long enough measurement first, then more rounds, then a longer measurement. When time is
+     * short, luxuries go first, then the length of a measurement, then what matters least. */
     uint64_t step = 10 * NS_PER_MS;
     uint64_t measure_ns = MEASURE_MOST_NS;
     while (measure_ns > MEASURE_GOOD_NS && !fits(plan, subjects, limits, measure_ns, GOOD_ROUNDS)) {
         measure_ns -= step;
+    }
+    if (!fits(plan, subjects, limits, measure_ns, limits->min_rounds)) {
+        shed_from(plan, PLAN_LUXURY, limits->min_rounds, limits->budget_ns);
     }
     while (measure_ns > MEASURE_LEAST_NS &&
            !fits(plan, subjects, limits, measure_ns, limits->min_rounds)) {

@@ -78,7 +78,7 @@ static void a_small_budget_keeps_what_matters_most(void **state) {
             core += plan_cell_entries(&plan.cells[i]);
         }
     }
-    assert_true(core >= 7); /* every in-process pool, on as many workers as CPUs */
+    assert_true(core >= 5); /* every in-process pool, on as many workers as CPUs */
     plan_free(&plan);
     subjects_free(&subjects);
 }

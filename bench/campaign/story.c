@@ -10,8 +10,8 @@
 /*
  * Ranks, in the order in which a shrinking budget gives things up (the highest first). In-process
  * pools on as many workers as CPUs come before everything; programs pay for their start-up with
- * rank, since one of their processes costs as much as ten of the others. Variants of a program
- * beyond its default follow later still.
+ * rank, since one of their processes costs as much as ten of the others. Minor configurations
+ * follow later still, but for nested waits, where they differ.
  */
 enum rank {
     RANK_CORE = 0,    /* throughput, workers = CPUs */
@@ -24,10 +24,14 @@ enum rank {
     RANK_PROGRAM = 7,  /* programs: core and signal */
     RANK_PATTERNS = 8, /* the other ways to wait */
     RANK_LATENCY_LOW = 9,
-    RANK_GRID = 10, /* the rest of the grids */
-    RANK_PROGRAM_MORE = 11,
-    RANK_PROGRAM_REST = 12,
+    RANK_GRID = 10,                  /* the rest of the grids */
+    RANK_PROGRAM_MORE = PLAN_LUXURY, /* programs: throughput on other numbers of workers */
+    RANK_VARIANT = PLAN_LUXURY + 1,  /* a pool's minor configurations */
+    RANK_PROGRAM_REST = PLAN_LUXURY + 2,
 };
+
+/* A pool lists the configurations that matter most first. */
+#define MAIN_VARIANTS 3
 
 struct story {
     struct plan *plan;
@@ -75,8 +79,10 @@ static bool wanted(const struct story *story, const char *workload) {
     return story->only == NULL;
 }
 
-/* rank is that of in-process pools; program that of a program's default configuration. */
-static void add(struct story *story, json_t *cell, unsigned rank, unsigned program, bool futures) {
+/* rank is that of in-process pools; program that of a program's default configuration; minor that
+ * of a pool's minor configurations. */
+static void add(struct story *story, json_t *cell, unsigned rank, unsigned program,
+                unsigned minor) {
     struct plan_cell *added = plan_add_cell(story->plan, cell);
     bool full = json_integer_value(json_object_get(cell, "workers")) == story->cpus;
     for (size_t i = 0; i < story->choices->n; i++) {
@@ -90,8 +96,8 @@ static void add(struct story *story, json_t *cell, unsigned rank, unsigned progr
             own = choice.variant == 0 ? program : RANK_PROGRAM_REST;
         } else if (subject_has_no_workers(subject) && !full) {
             own = RANK_GRID; /* the same measurement again, as far as it is concerned */
-        } else if (!futures && choice.variant > 1 && rank > RANK_SIGNAL) {
-            own = rank > RANK_PATTERNS ? rank : RANK_PATTERNS;
+        } else if (choice.variant >= MAIN_VARIANTS) {
+            own = minor;
         }
         plan_add_entry(added, choice.subject, choice.variant, own, false);
     }
@@ -112,7 +118,7 @@ static void tell_throughput(struct story *story) {
             full   ? RANK_CORE
             : edge ? RANK_SCALING
                    : RANK_GRID,
-            full ? RANK_PROGRAM : RANK_PROGRAM_MORE, false);
+            full ? RANK_PROGRAM : RANK_PROGRAM_MORE, RANK_VARIANT);
         if (full && story->plan->cells[story->plan->n - 1].n > 0) {
             struct plan_cell *cell = &story->plan->cells[story->plan->n - 1];
             plan_add_entry(cell, cell->entries[0].subject, cell->entries[0].variant, RANK_FLOOR,
@@ -130,7 +136,9 @@ static void tell_wait(struct story *story) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:i}", "workload", "wait", "workers",
                                  (int)story->cpus, "pattern", patterns[i], "window", window);
         unsigned rank = i == 0 ? RANK_SIGNAL : i < 3 ? RANK_FUTURES : RANK_PATTERNS;
-        add(story, cell, rank, i == 0 ? RANK_PROGRAM : RANK_PROGRAM_REST, i > 0);
+        bool nested = strcmp(patterns[i], "nested") == 0;
+        add(story, cell, rank, i == 0 ? RANK_PROGRAM : RANK_PROGRAM_REST,
+            nested ? rank : RANK_VARIANT);
     }
 }
 
@@ -150,7 +158,7 @@ static void tell_contention(struct story *story) {
             json_t *cell = json_pack("{s:s,s:i,s:i,s:i}", "workload", "contention", "workers",
                                      (int)grid[w], "producers", (int)grid[p], "capacity", 0);
             bool corner = grid[w] == story->cpus && (grid[p] == story->cpus || grid[p] == 1);
-            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID, RANK_PROGRAM_REST, false);
+            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID, RANK_PROGRAM_REST, RANK_VARIANT);
         }
     }
 }
@@ -163,7 +171,7 @@ static void tell_latency(struct story *story) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
                                  (int)workers, "arrivals", "poisson", "service", "constant",
                                  "service_ns", 20000, "utilisation", loads[i]);
-        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, false);
+        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, RANK_VARIANT);
     }
 }
 

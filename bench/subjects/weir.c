@@ -26,18 +26,18 @@ static const struct weir_subject_variant variants[] = {
     {"stealing", "per-worker deques and injector; waits claim; idle workers park at once",
      WEIR_SUBJECT_FIFO},
     {"locked", "one mutex, two conditions; waits claim", 0},
+    {"stealing-spin", "as stealing; idle workers look for 20 us before they park",
+     WEIR_SUBJECT_FIFO},
     {"stealing-block", "per-worker deques and injector; waits block",
      WEIR_SUBJECT_FIFO | WEIR_SUBJECT_NESTED},
     {"locked-block", "one mutex, two conditions; waits block", WEIR_SUBJECT_NESTED},
-    {"stealing-spin", "as stealing; idle workers look for 20 us before they park",
-     WEIR_SUBJECT_FIFO},
     {NULL, NULL, 0},
 };
 
 static const struct variant settings[] = {
     {WEIR_STEALING, WEIR_WAIT_CLAIM, 0},     {WEIR_LOCKED, WEIR_WAIT_CLAIM, 0},
-    {WEIR_STEALING, WEIR_WAIT_BLOCK, 0},     {WEIR_LOCKED, WEIR_WAIT_BLOCK, 0},
-    {WEIR_STEALING, WEIR_WAIT_CLAIM, 20000},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 20000}, {WEIR_STEALING, WEIR_WAIT_BLOCK, 0},
+    {WEIR_LOCKED, WEIR_WAIT_BLOCK, 0},
 };
 
 struct subject_pool {
