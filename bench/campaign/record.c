@@ -164,7 +164,7 @@ const char *record_accusation(const char *status, const char *reason) {
     return "failure";
 }
 
-static void set_if_absent(json_t *record, const char *object, const char *key, const char *value) {
+static void set_name(json_t *record, const char *object, const char *key, const char *value) {
     json_t *inner = json_object_get(record, object);
     if (!json_is_object(inner)) {
         inner = must(json_object());
@@ -177,8 +177,8 @@ static void set_if_absent(json_t *record, const char *object, const char *key, c
 }
 
 void record_complete(json_t *record, const char *subject, const char *variant) {
-    set_if_absent(record, "subject", "name", subject);
-    set_if_absent(record, "config", "variant", variant);
+    set_name(record, "subject", "name", subject);
+    set_name(record, "config", "variant", variant);
 }
 
 static void copy_field(json_t *line, const json_t *record, const char *name, json_t *otherwise) {

@@ -185,6 +185,13 @@ char *subjects_add(struct subject_list *list, const char *path, int cancel_fd) {
         free(program);
     }
     struct subject *added = &list->items[list->n - 1];
+    list->n--;
+    bool taken = have(list, added->name); /* two builds of one pool, say */
+    list->n++;
+    if (taken) {
+        free(added->name);
+        added->name = text("%s", path);
+    }
     return added->absent ? text("%s is no subject: %s", path, added->absent) : NULL;
 }
 
