@@ -6,7 +6,7 @@
 CELL_SRC  := $(filter-out %_test.c,$(wildcard bench/*.c bench/measure/*.c bench/workloads/*.c))
 CELL_SRC  := $(filter-out bench/main.c,$(CELL_SRC))
 CELL_TEST := $(wildcard bench/*_test.c bench/measure/*_test.c bench/workloads/*_test.c)
-CELL_LIBS := -ljansson -lm
+CELL_LIBS := -ljansson -lz -lm
 
 # What machine.c says of the build; rewritten only when it says something else.
 BUILD_COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)

@@ -5,12 +5,14 @@ arithmetic is that of weir-bench: the median over rounds, the exact sign-test in
 merged over rounds, and a quantile only where at least 100 samples lie beyond it.
 """
 
+import gzip
 import json
 import math
 import os
 import re
 import sys
 import tempfile
+import zlib
 
 WORKLOADS = ("throughput", "contention", "wait", "latency")
 PATTERNS = ("block", "timed", "poll", "callback", "any", "all", "nested", "signal")
@@ -281,12 +283,13 @@ class Run:
         return meta
 
     def _read_samples(self):
-        path = os.path.join(self.directory, "samples.jsonl")
+        path = samples_path(self.directory)
+        opener = gzip.open if path.endswith(".gz") else open
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
+            with opener(path, "rt", encoding="utf-8", errors="replace") as file:
                 lines = file.read().split("\n")
-        except OSError as error:
-            raise RunError(f"{path}: {error.strerror}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise RunError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         self.torn = lines[-1] != ""
         for line in lines:
             if not line.strip():
@@ -485,6 +488,12 @@ def write_whole(path, data):
         raise
 
 
+def samples_path(directory):
+    """The file of samples: as a run writes it, or compressed, as one keeps it."""
+    plain = os.path.join(directory, "samples.jsonl")
+    return plain + ".gz" if not os.path.exists(plain) and os.path.exists(plain + ".gz") else plain
+
+
 def run_argument(program, does):
     """The run directory from the command line; prints help or an error and exits."""
     arguments = sys.argv[1:]
@@ -496,6 +505,6 @@ def run_argument(program, does):
         sys.stderr.write(f"{program}: one run directory is needed; try --help\n")
         sys.exit(2)
     directory = arguments[0]
-    if os.path.basename(directory) == "samples.jsonl":
+    if os.path.basename(directory) in ("samples.jsonl", "samples.jsonl.gz"):
         directory = os.path.dirname(directory) or "."
     return directory.rstrip("/") or "/"

@@ -207,6 +207,12 @@ class Report(InRun):
         ids = re.findall(r'\bid=["\']([^"\']+)', page)
         self.assertEqual(len(set(ids)), len(ids))
 
+    def test_compressed_samples_give_the_same_report(self):
+        self.write(lines())
+        plain = self.report()
+        subprocess.run(["gzip", os.path.join(self.directory, "samples.jsonl")], check=True)
+        self.assertEqual(plain, self.report())
+
     def test_the_same_samples_give_the_same_bytes(self):
         self.write(lines())
         first = self.report()

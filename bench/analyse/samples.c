@@ -1,4 +1,5 @@
 #include "bench/analyse/samples.h"
+#include "bench/analyse/samples_file.h"
 #include "bench/campaign/util.h"
 
 #include <errno.h>
@@ -109,8 +110,8 @@ static void group(struct run *run) {
 
 int run_load(struct run *run, const char *path, char **error) {
     memset(run, 0, sizeof *run);
-    char *samples_path = text("%s/samples.jsonl", path);
-    FILE *file = fopen(samples_path, "re");
+    char *samples_path;
+    FILE *file = samples_file_open(path, &samples_path);
     int result = file ? 0 : -errno;
     if (!file) {
         *error = text("no run at %s: cannot open %s: %s", path, samples_path, strerror(errno));

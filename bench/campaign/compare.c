@@ -2,6 +2,7 @@
  * The command `compare`: two subjects, measured now; or two runs, read.
  */
 #include "bench/analyse/compare.h"
+#include "bench/analyse/samples_file.h"
 #include "bench/campaign/commands.h"
 #include "bench/campaign/request.h"
 #include "bench/campaign/table.h"
@@ -77,13 +78,6 @@ static int report(const struct comparison *comparison, bool json) {
     }
     failed = failed || fflush(stdout) != 0 || ferror(stdout);
     return failed ? BENCH_IO : verdict_exit(comparison_worst(comparison));
-}
-
-static bool is_run(const char *path) {
-    char *samples = text("%s/samples.jsonl", path);
-    bool there = access(samples, F_OK) == 0;
-    free(samples);
-    return there;
 }
 
 static int load(struct run *run, const char *path) {
@@ -216,12 +210,12 @@ int compare_main(int argc, char **argv) {
     request_check_options(argv, (const struct argp_option *const[]){request_argp.options, NULL});
     request_init(&request.shared);
     argp_parse(&argp, argc, argv, 0, NULL, &request);
-    int runs = is_run(request.sides[0]) + is_run(request.sides[1]);
+    int runs = samples_file_exists(request.sides[0]) + samples_file_exists(request.sides[1]);
     int code;
     if (runs == 2) {
         code = compare_two_runs(&request);
     } else if (runs == 1 || is_directory(request.sides[0]) || is_directory(request.sides[1])) {
-        int wrong = is_run(request.sides[0]) || !is_directory(request.sides[0]);
+        int wrong = samples_file_exists(request.sides[0]) || !is_directory(request.sides[0]);
         complain("%s is no run directory: both sides must be runs, or both subjects",
                  request.sides[wrong]);
         code = BENCH_USAGE;
