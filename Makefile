@@ -9,7 +9,8 @@ AR         ?= ar
 PREFIX     ?= /usr/local
 PYTHON     ?= python3
 DEPS       ?= auto
-ALLOC      ?= jemalloc
+# The allocator of the tools: jemalloc where it is installed.
+ALLOC      ?= $(if $(wildcard /usr/include/jemalloc/jemalloc.h /usr/local/include/jemalloc/jemalloc.h),jemalloc,glibc)
 WERROR     ?=
 
 .DELETE_ON_ERROR:
@@ -89,23 +90,28 @@ include stress/stress.mk
 
 # ---- Packages -------------------------------------------------------------------------------
 
-deps: ## install the packages that are missing, or print the line that does
-ifneq ($(DEPS),skip)
-	@scripts/deps core report
-endif
+# deps-core-dev installs the levels core and dev; `scripts/deps --list` tells what is in a level.
+deps: deps-core-report ## install the packages that are missing, or print the line that does
 .PHONY: deps
+
+deps-%:
+ifneq ($(DEPS),skip)
+	@scripts/deps $(subst -, ,$*)
+else
+	@:
+endif
 
 # ---- Checks ---------------------------------------------------------------------------------
 
-test: deps ## unit tests, known-answer subjects, a smoke run of each command
+test: deps-core-report ## unit tests, known-answer subjects, a smoke run of each command
 	@$(MAKE) --no-print-directory test-programs
-	@scripts/unit $(TESTS) scripts/test-readme
+	@scripts/unit $(TESTS) scripts/test-deps scripts/test-readme
 .PHONY: test
 
 test-programs: $(TESTS) $(TEST_NEEDS)
 .PHONY: test-programs
 
-lint: deps ## layout, warnings as errors with both compilers, static checks
+lint: deps-core-dev ## layout, warnings as errors with both compilers, static checks
 	@scripts/lint
 .PHONY: lint
 

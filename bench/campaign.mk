@@ -32,14 +32,14 @@ BUDGET ?= 180
 BENCH_RESERVE ?= 3
 RUN ?=
 
-bench: deps ## measure the pools on this machine, plot, report (BUDGET=180 seconds)
+bench: deps-core-report-peers ## measure the pools on this machine, plot, report (BUDGET=180 seconds)
 	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
 	@scripts/campaign $(BUDGET) $(BENCH_RESERVE)
 
 bench-full: ## the same with half an hour of measuring
 	@$(MAKE) --no-print-directory bench BUDGET=1800
 
-compare: deps ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
+compare: deps-core-peers ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
 	@test -n "$(A)" -a -n "$(B)" || { echo 'make compare A=weir:stealing B=glib' >&2; exit 64; }
 	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
 	@build/release/weir-bench compare $(ARGS) -- "$(A)" "$(B)"

@@ -59,12 +59,12 @@ stress_needs = build/stress/weir-stress build/$(1)/weir-stress $(call stress_sub
 
 half = $(shell echo $$(( ($(BUDGET) + 1) / 2 )))
 
-stress: deps ## attack weir, or SUBJECT=my_pool.c, for BUDGET=60 seconds
+stress: deps-core ## attack weir, or SUBJECT=my_pool.c, for BUDGET=60 seconds
 	@$(MAKE) -s --no-print-directory $(call stress_needs,stress)
 	@$(call stress_run,stress,$(BUDGET))
 .PHONY: stress
 
-tsan: deps ## the same under the ThreadSanitizers of gcc and clang, half the BUDGET each
+tsan: deps-core-dev ## the same under the ThreadSanitizers of gcc and clang, half the BUDGET each
 	@$(MAKE) -s --no-print-directory $(call stress_needs,tsan-gcc) $(call stress_needs,tsan-clang)
 	@echo "== gcc's ThreadSanitizer"
 	@$(call stress_run,tsan-gcc,$(half))
@@ -72,12 +72,12 @@ tsan: deps ## the same under the ThreadSanitizers of gcc and clang, half the BUD
 	@$(call stress_run,tsan-clang,$(half))
 .PHONY: tsan
 
-asan: deps ## the same under AddressSanitizer, UBSan and LeakSanitizer
+asan: deps-core ## the same under AddressSanitizer, UBSan and LeakSanitizer
 	@$(MAKE) -s --no-print-directory $(call stress_needs,asan)
 	@$(call stress_run,asan,$(BUDGET))
 .PHONY: asan
 
-mutants: deps ## put known bugs into weir one by one: each must be found, weir itself not accused
+mutants: deps-core ## put known bugs into weir one by one: each must be found, weir itself not accused
 	@$(MAKE) -s --no-print-directory build/stress/weir-stress build/tsan-gcc/weir-stress
 	@scripts/mutants $(MUTANTS)
 .PHONY: mutants
