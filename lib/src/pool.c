@@ -288,11 +288,6 @@ int weir_pool_async(struct weir_pool *pool, weir_call call, void *arg,
 
 /* ---- The end ---- */
 
-void weir__pool_stage(struct weir_pool *pool) {
-    atomic_fetch_add_explicit(&pool->stages, 1, memory_order_release);
-    weir__futex_wake_all(&pool->stages);
-}
-
 /* Only escalates. Returns whether there are workers to see to what is queued. */
 static bool enter_mode(struct weir_pool *pool, enum weir__pool_mode mode) {
     pthread_mutex_lock(&pool->lifecycle);

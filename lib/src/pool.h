@@ -12,6 +12,7 @@
 #include "idle.h"
 #include "injector.h"
 #include "platform/condition.h"
+#include "platform/futex.h"
 #include "platform/thread.h"
 #include "quiescence.h"
 #include "room.h"
@@ -61,7 +62,10 @@ static inline enum weir__pool_mode weir__pool_mode(const struct weir_pool *pool)
     return (enum weir__pool_mode)atomic_load_explicit(&pool->mode, memory_order_relaxed);
 }
 
-/* mode or live has changed. */
-void weir__pool_stage(struct weir_pool *pool);
+/* mode or live has changed. Release: who reads the new number sees the change. */
+static inline void weir__pool_stage(struct weir_pool *pool) {
+    atomic_fetch_add_explicit(&pool->stages, 1, memory_order_release);
+    weir__futex_wake_all(&pool->stages);
+}
 
 #endif
