@@ -195,10 +195,10 @@ json_t *plan_to_json(const struct plan *plan, const struct subject_list *subject
             const struct plan_entry *entry = &cell->entries[j];
             const struct subject *subject = &subjects->items[entry->subject];
             json_array_append_new(
-                entries,
-                must(json_pack("{s:s,s:s,s:i,s:b,s:b}", "subject", subject->name, "variant",
-                               subject_variant(subject, entry->variant), "rank", (int)entry->rank,
-                               "aa", entry->aa, "dropped", entry->dropped)));
+                entries, must(json_pack("{s:s,s:s,s:s?,s:i,s:b,s:b}", "subject", subject->name,
+                                        "variant", subject_variant(subject, entry->variant), "path",
+                                        subject->path, "rank", (int)entry->rank, "aa", entry->aa,
+                                        "dropped", entry->dropped)));
         }
         json_array_append_new(
             array,

@@ -206,6 +206,8 @@ static int resume(struct campaign *campaign, const struct run_request *request) 
     const char *started = json_string_value(json_object_get(meta, "started"));
     campaign->started = text("%s", started ? started : "");
     bool planned =
+        (error = subjects_add_planned(&campaign->subjects, json_object_get(meta, "plan"),
+                                      campaign->cancel_fd)) == NULL &&
         plan_from_json(&campaign->plan, json_object_get(meta, "plan"), &campaign->subjects, &error);
     if (planned) {
         campaign_skip_done(campaign, &done);

@@ -192,7 +192,25 @@ char *subjects_add(struct subject_list *list, const char *path, int cancel_fd) {
         free(added->name);
         added->name = text("%s", path);
     }
+    added->path = text("%s", path);
     return added->absent ? text("%s is no subject: %s", path, added->absent) : NULL;
+}
+
+char *subjects_add_planned(struct subject_list *list, const json_t *plan, int cancel_fd) {
+    size_t i;
+    size_t j;
+    const json_t *cell;
+    const json_t *entry;
+    char *error = NULL;
+    json_array_foreach(plan, i, cell) {
+        json_array_foreach(json_object_get(cell, "entries"), j, entry) {
+            const char *path = json_string_value(json_object_get(entry, "path"));
+            if (!error && path && !have(list, string_in(entry, "subject"))) {
+                error = subjects_add(list, path, cancel_fd);
+            }
+        }
+    }
+    return error;
 }
 
 void subjects_free(struct subject_list *list) {
@@ -200,6 +218,7 @@ void subjects_free(struct subject_list *list) {
         struct subject *subject = &list->items[i];
         free(subject->name);
         free(subject->plugin);
+        free(subject->path);
         free(subject->absent);
         for (size_t j = 0; subject->argv[j]; j++) {
             free(subject->argv[j]);

@@ -15,6 +15,7 @@
 
 struct subject {
     char *name;
+    char *path;                       /* as the user gave it; NULL for a known one */
     char *plugin;                     /* path of the shared object; NULL for a program */
     char *argv[SUBJECT_ARGS_MAX + 1]; /* of the program that measures a cell */
     json_t *description;              /* NULL: absent */
@@ -33,6 +34,8 @@ void subjects_find(struct subject_list *list, int cancel_fd);
 /* Adds a plug-in ("./my.so") or a program of the user; NULL, or one line that says what is wrong
  * (the caller frees it). */
 char *subjects_add(struct subject_list *list, const char *path, int cancel_fd);
+/* The same for all that the plan of an earlier run names and that are not there. */
+char *subjects_add_planned(struct subject_list *list, const json_t *plan, int cancel_fd);
 void subjects_free(struct subject_list *list);
 
 size_t subject_variants(const struct subject *subject);
