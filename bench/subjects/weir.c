@@ -26,7 +26,7 @@ static const struct weir_subject_variant variants[] = {
     {"stealing", "per-worker deques and injector; waits claim; idle workers park at once",
      WEIR_SUBJECT_FIFO},
     {"locked", "one mutex, two conditions; waits claim", 0},
-    {"stealing-spin", "as stealing; idle workers look for 20 us before they park",
+    {"stealing-spin", "as stealing; workers and waiters look for 20 us before they park",
      WEIR_SUBJECT_FIFO},
     {"stealing-block", "per-worker deques and injector; waits block",
      WEIR_SUBJECT_FIFO | WEIR_SUBJECT_NESTED},

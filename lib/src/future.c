@@ -16,6 +16,9 @@ enum {
     NOTIFYING = 128,
 };
 
+/* Turns of a long spin that pause the CPU and do not give it up. */
+#define SPIN_TURNS 64u
+
 /* A library-owned future begins at a cache line, as its size suggests. */
 #define FUTURE_ALIGN ((size_t)64)
 
@@ -178,6 +181,7 @@ void weir__future_discard(struct weir_future *future) {
 
 void weir__future_set_host(struct weir_task *task, struct weir__host *host) {
     future_of(task)->weir__host = host;
+    future_of(task)->weir__spin_ns = host->spin_ns;
 }
 
 bool weir__future_is_terminal(struct weir_future *future) {
@@ -231,13 +235,28 @@ static int await_state(struct weir_future *future, bool (*reached)(uint32_t),
     return 0;
 }
 
+/* Looks for as long as the pool's options say. The future has a copy of them, written before it
+ * was queued, since the pool may be gone by now. */
+static void spin_until_terminal(struct weir_future *future, uint64_t deadline_ns) {
+    uint32_t task = atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire);
+
+    if (!(task & TASK_QUEUED) || future->weir__spin_ns == 0 || deadline_ns == WEIR_NOW)
+        return;
+    uint64_t end_ns = weir_after(future->weir__spin_ns);
+    if (deadline_ns < end_ns)
+        end_ns = deadline_ns;
+    for (unsigned turn = 0; !is_terminal(load(future)) && weir_now_ns() < end_ns; turn++)
+        weir__relax(turn % SPIN_TURNS);
+}
+
 int weir_future_get(struct weir_future *future, void **value, uint64_t deadline_ns) {
     if (!future)
         return -EINVAL;
     if (!weir__future_is_terminal(future)) {
         if (weir__frame_inside_task(&future->weir__task))
             return -EDEADLK;
-        weir__future_claim(future);
+        if (!weir__future_claim(future))
+            spin_until_terminal(future, deadline_ns);
         int rc = await_state(future, is_terminal, deadline_ns);
         if (rc)
             return rc;

@@ -26,7 +26,8 @@
 
 /* What a future needs of the pool that it is queued in; the pool lies a floor above. */
 struct weir__host {
-    bool claims; /* a thread inside a task of this pool claims what it waits for */
+    bool claims;      /* a thread inside a task of this pool claims what it waits for */
+    uint32_t spin_ns; /* how long a thread looks at a future before it sleeps */
     /* Ends a task that the caller has claimed: runs it, or drops it when cancelled. The host may
      * be gone afterwards. */
     void (*end_claimed)(struct weir__host *host, struct weir_task *task, enum weir__claim claim,

@@ -2,6 +2,8 @@
 
 #include "test/unit.h"
 
+#include <sys/resource.h>
+
 static void *const VALUE = (void *)(uintptr_t)42;
 
 static void expect_cancelled(struct weir_future *future) {
@@ -415,6 +417,52 @@ static void library_owned_future_outlives_its_pool_and_any_unref(void **state) {
     weir_future_unref(kept);
 }
 
+static struct weir_pool *spinning_pool(void **state) {
+    struct weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    options.idle_spin_ns = WEIR_FOREVER;
+    return unit_pool(unit_scheduler(state), 1, &options);
+}
+
+static void get_that_spins_keeps_its_deadline(void **state) {
+    struct weir_pool *pool = spinning_pool(state);
+    struct weir_future *running = NULL, *queued = NULL;
+    struct plug plug = PLUG;
+    void *value = NULL;
+
+    assert_int_equal(weir_pool_async(pool, plug_call, &plug, &running), 0);
+    event_await(&plug.begun, 1);
+    assert_int_equal(weir_pool_async(pool, call_echo, &plug, &queued), 0);
+    uint64_t begun_ns = weir_now_ns();
+    assert_int_equal(weir_future_get(queued, NULL, weir_after(1000000)), -ETIMEDOUT);
+    assert_true(weir_now_ns() - begun_ns < UINT64_C(2000000000)); /* the spin alone: 4.3 s */
+    event_raise(&plug.release);
+    assert_int_equal(weir_future_get(queued, &value, WEIR_FOREVER), 0);
+    assert_ptr_equal(value, &plug);
+    weir_future_unref(running);
+    weir_future_unref(queued);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void get_that_spins_does_not_sleep(void **state) {
+    enum { ROUND_TRIPS = 200 };
+    struct weir_pool *pool = spinning_pool(state);
+    struct rusage before, after;
+
+    getrusage(RUSAGE_THREAD, &before);
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        struct weir_future *future = NULL;
+        assert_int_equal(weir_pool_async(pool, call_echo, NULL, &future), 0);
+        assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+        weir_future_unref(future);
+    }
+    getrusage(RUSAGE_THREAD, &after);
+    /* Now and then the two meet at the queue's mutex. */
+    assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, ROUND_TRIPS / 4);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(promise_is_set_once),
@@ -426,6 +474,8 @@ int main(void) {
         ONCE(late_callback_runs_at_once_on_the_adding_thread),
         ONCE(fini_waits_for_a_callback_that_runs),
         BOTH(call_makes_the_value_or_the_error),
+        BOTH(get_that_spins_keeps_its_deadline),
+        BOTH(get_that_spins_does_not_sleep),
         BOTH(running_call_is_running_and_cannot_be_cancelled_set_or_finished_with),
         BOTH(queued_call_is_cancelled_and_never_runs),
         BOTH(call_cancelled_before_its_submission_is_refused),

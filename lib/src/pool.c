@@ -69,6 +69,8 @@ static struct weir_pool *alloc_pool(unsigned threads) {
 static void init_pool(struct weir_pool *pool, const struct weir_pool_options *options) {
     pool->host.claims = options->wait == WEIR_WAIT_CLAIM;
     pool->host.end_claimed = weir__end_claimed;
+    pool->host.spin_ns =
+        options->idle_spin_ns < UINT32_MAX ? (uint32_t)options->idle_spin_ns : UINT32_MAX;
     pool->scheduler = options->scheduler == WEIR_LOCKED ? &weir__locked : &weir__stealing;
     pool->full = options->full;
     pool->idle_spin_ns = options->idle_spin_ns;

@@ -46,7 +46,7 @@ struct weir_future {
     WEIR__ATOMIC(uint32_t) weir__state;
     WEIR__ATOMIC(uint32_t) weir__refs;
     int32_t weir__error;
-    uint32_t weir__reserved;
+    uint32_t weir__spin_ns;
     void *weir__value;
     weir_call weir__call;
     void *weir__arg;

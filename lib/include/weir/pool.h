@@ -58,8 +58,10 @@ struct weir_pool_options {
     enum weir_scheduler scheduler;
     enum weir_full_policy full;
     enum weir_wait_policy wait;
-    bool deferred_start;   /* threads start with weir_pool_start; tasks may be queued before */
-    uint64_t idle_spin_ns; /* a worker without work looks for this long before it sleeps */
+    bool deferred_start; /* threads start with weir_pool_start; tasks may be queued before */
+    /* A worker without work, and a thread in weir_future_get for a future of this pool, look for
+     * this long before they sleep: shorter round trips, for CPU time. */
+    uint64_t idle_spin_ns;
 };
 
 /* Fills in the defaults. Call it before setting anything. */
