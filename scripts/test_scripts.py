@@ -207,6 +207,15 @@ class Report(InRun):
         ids = re.findall(r'\bid=["\']([^"\']+)', page)
         self.assertEqual(len(set(ids)), len(ids))
 
+    def test_figures_are_drawn_again_where_only_their_pictures_are_there(self):
+        self.write(lines())
+        whole = self.report()
+        plots = os.path.join(self.directory, "plots")
+        for name in os.listdir(plots):
+            if name.endswith(".svg"):
+                os.remove(os.path.join(plots, name))
+        self.assertEqual(whole, self.report())
+
     def test_compressed_samples_give_the_same_report(self):
         self.write(lines())
         plain = self.report()

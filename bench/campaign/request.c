@@ -372,7 +372,11 @@ void request_begin(const struct request *request, struct campaign *campaign, int
     json_array_append_new(campaign->command, must(json_string("weir-bench")));
     json_array_append_new(campaign->command, must(json_string(strchr(argv[0], ' ') + 1)));
     for (int i = 1; i < argc; i++) {
-        json_array_append_new(campaign->command, must(json_string(argv[i])));
+        /* How the caller learns where the run is has no part in repeating it. */
+        bool path_file = strncmp(argv[i], "--path-file", strlen("--path-file")) == 0;
+        if (!path_file) {
+            json_array_append_new(campaign->command, must(json_string(argv[i])));
+        }
     }
     progress_start(&campaign->progress, request->quiet);
     subjects_find(&campaign->subjects, campaign->cancel_fd);
