@@ -14,6 +14,8 @@
 #include "bench/campaign/record.h"
 #include "bench/campaign/spawn.h"
 #include "bench/measure/machine.h"
+#include "bench/measure/rng.h"
+#include "bench/measure/clock.h"
 
 #define PROBE_MEASURE_NS (10 * NS_PER_MS)
 #define GRACE_NS         (2 * NS_PER_S) /* between the cell's own deadline and being killed */
@@ -275,11 +277,11 @@ static int measure_cell(struct campaign *campaign, size_t index, size_t round,
                         const struct run *done) {
     struct plan_cell *cell = &campaign->plan.cells[index];
     size_t *order = must_array(cell->n, sizeof *order);
-    uint64_t cell_seed = random_mix(campaign->seed, index);
+    uint64_t cell_seed = rng_mix(campaign->seed, index);
     latin_row(cell_seed, cell->n, round, order);
     /* The same arrivals and the same choices for all subjects of a round; 2^53 is what every
      * program can read from JSON. */
-    uint64_t seed = random_mix(cell_seed, round) & ((UINT64_C(1) << 53) - 1);
+    uint64_t seed = rng_mix(cell_seed, round) & ((UINT64_C(1) << 53) - 1);
     int error = 0;
     for (size_t position = 0; error == 0 && position < cell->n; position++) {
         struct plan_entry *entry = &cell->entries[order[position]];

@@ -1,5 +1,6 @@
 #include "bench/campaign/progress.h"
 #include "bench/campaign/util.h"
+#include "bench/measure/clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>

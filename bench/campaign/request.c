@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "bench/measure/machine.h"
+#include "bench/measure/rng.h"
+#include "bench/measure/clock.h"
 
 #define BUDGET_STANDARD_S 180
 #define ROUNDS_STANDARD   12
@@ -367,7 +369,7 @@ void request_begin(const struct request *request, struct campaign *campaign, int
                                   .machine_start = must(machine_state()),
                                   .started = campaign_time(),
                                   .store = {.fd = -1}};
-    uint64_t drawn = random_mix((uint64_t)now.tv_nsec, (uint64_t)now.tv_sec ^ (uint64_t)getpid());
+    uint64_t drawn = rng_mix((uint64_t)now.tv_nsec, (uint64_t)now.tv_sec ^ (uint64_t)getpid());
     campaign->seed = request->seed == UINT64_MAX ? drawn & INT64_MAX : request->seed;
     json_array_append_new(campaign->command, must(json_string("weir-bench")));
     json_array_append_new(campaign->command, must(json_string(strchr(argv[0], ' ') + 1)));

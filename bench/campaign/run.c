@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bench/campaign/axes.h"
+#include "bench/measure/clock.h"
 
 struct run_request {
     struct request shared;

@@ -1,5 +1,6 @@
 #include "bench/campaign/spawn.h"
 #include "bench/campaign/util.h"
+#include "bench/measure/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

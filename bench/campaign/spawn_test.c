@@ -10,6 +10,7 @@
 #include "bench/campaign/record.h"
 #include "bench/campaign/spawn.h"
 #include "bench/campaign/util.h"
+#include "bench/measure/clock.h"
 
 #include <stdlib.h>
 

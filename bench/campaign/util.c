@@ -40,32 +40,3 @@ void complain(const char *format, ...) {
     va_end(args);
     fputc('\n', stderr);
 }
-
-uint64_t clock_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-uint64_t random_next(struct random *r) {
-    r->state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = r->state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
-uint64_t random_below(struct random *r, uint64_t n) {
-    /* Values above the last whole multiple of n would favour the small remainders. */
-    uint64_t limit = UINT64_MAX - UINT64_MAX % n;
-    uint64_t value;
-    do {
-        value = random_next(r);
-    } while (value >= limit);
-    return value % n;
-}
-
-uint64_t random_mix(uint64_t a, uint64_t b) {
-    struct random r = {a ^ (b * UINT64_C(0xD6E8FEB86659FD93))};
-    return random_next(&r);
-}

@@ -36,14 +36,4 @@ char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One line on stderr, after the program's name. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
-
-/* splitmix64: the same seed gives the same plan on every machine. */
-struct random {
-    uint64_t state;
-};
-uint64_t random_next(struct random *r);
-uint64_t random_below(struct random *r, uint64_t n); /* unbiased; n > 0 */
-uint64_t random_mix(uint64_t a, uint64_t b);         /* a new seed from two numbers */
-
 #endif

@@ -40,3 +40,18 @@ double rng_unit(struct rng *rng) {
 double rng_exponential(struct rng *rng, double mean) {
     return -mean * log(rng_unit(rng));
 }
+
+uint64_t rng_below(struct rng *rng, uint64_t n) {
+    /* Values above the last whole multiple of n would favour the small remainders. */
+    uint64_t limit = UINT64_MAX - UINT64_MAX % n;
+    uint64_t value;
+    do {
+        value = rng_next(rng);
+    } while (value >= limit);
+    return value % n;
+}
+
+uint64_t rng_mix(uint64_t a, uint64_t b) {
+    uint64_t state = a ^ (b * UINT64_C(0xd6e8feb86659fd93));
+    return splitmix64(&state);
+}
