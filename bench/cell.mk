@@ -49,7 +49,7 @@ BROKEN := $(basename $(notdir $(filter-out %/tiny.c,$(wildcard bench/subjects/br
 
 # $(1) flavour, $(2) subject
 define subject_rule
-build/$(1)/subjects/$(2).so: build/$(1)/bench/subjects/$(2).o \
+build/$(1)/subjects/$(2).so: build/$(1)/bench/subjects/$(2).o build/$(1)/bench/kernels.o \
                              $(if $(filter weir,$(2)),build/$(1)/libweir.a)
 	@mkdir -p $$(@D)
 	$$(Q)$$(call ld,$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $$(if $$(filter glib,$(2)),$$(GLIB_LIBS))

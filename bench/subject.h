@@ -122,6 +122,18 @@ struct weir_subject {
     int (*counters)(void *pool, struct weir_subject_counters *counters);
     /* Builds with synchronisation points of their own call hook(name) at each; NULL removes it. */
     void (*perturb)(void (*hook)(const char *point));
+
+    /*
+     * Optional: fork-join. Computes the kernel "fib", "nqueens", "uts" or "skynet" of size n in
+     * the pool's own idiom, with the rule of spawning and the shared leaves of bench/kernels.h, and
+     * stores its answer. -ENOTSUP: not this kernel. Called by one thread outside of the pool, which
+     * takes part only where it counts as one of config.workers.
+     */
+    int (*kernel)(void *pool, const char *name, unsigned n, uint64_t *result);
+
+    /* Optional: submit for a task that will sleep or block, for pools that want to be told so (a
+     * spare thread, a longer queue, a separate executor). NULL: submit takes it like any other. */
+    int (*submit_blocking)(void *pool, weir_subject_fn fn, void *arg);
 };
 
 /* The one function that a subject exports. The table is static; nobody frees it. */

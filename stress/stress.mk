@@ -40,10 +40,10 @@ own_subject = build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so
 
 ifneq ($(filter %.c,$(SUBJECT)),)
 define own_rules
-build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so: $(SUBJECT) build/$(1)/stress/wrappers.o build/$(1)/flags FORCE
+build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so: $(SUBJECT) build/$(1)/stress/wrappers.o build/$(1)/bench/kernels.o build/$(1)/flags FORCE
 	@mkdir -p $$(@D)
 	$$(Q)$$(call cc,$(1)) -I$(dir $(SUBJECT)) $$(LDFLAGS) -shared -o $$@ $(SUBJECT) \
-	  build/$(1)/stress/wrappers.o $(STRESS_WRAP) $$(LIBS)
+	  build/$(1)/stress/wrappers.o build/$(1)/bench/kernels.o $(STRESS_WRAP) $$(LIBS)
 endef
 $(foreach f,stress tsan-gcc tsan-clang asan,$(eval $(call own_rules,$(f))))
 endif

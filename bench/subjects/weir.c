@@ -5,10 +5,13 @@
 #include "bench/subject.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <weir.h>
+
+#include "bench/kernels.h"
 
 #ifdef WEIR_STRESS
 #include "lib/src/platform/point.h"
@@ -42,6 +45,7 @@ static const struct variant settings[] = {
 
 struct subject_pool {
     struct weir_pool *pool;
+    bool nested; /* a task may wait for a task of its own */
     void (*dropped)(void *arg);
 };
 
@@ -116,6 +120,7 @@ static int subject_open(const struct weir_subject_config *config, void **out) {
     if (!subject)
         return -ENOMEM;
     subject->dropped = config->dropped;
+    subject->nested = variant.wait == WEIR_WAIT_CLAIM;
     int rc = weir_pool_new(&subject->pool, &options);
     if (rc) {
         free(subject);
@@ -325,6 +330,126 @@ static int subject_counters(void *pool, struct weir_subject_counters *counters) 
     return 0;
 }
 
+/* ---- Fork-join: a caller-owned future on the parent's stack for each spawned child ----------- */
+
+struct branch {
+    struct weir_future future;
+    struct weir_pool *pool;
+    uint64_t (*compute)(const struct branch *branch);
+    bool spawned;
+    unsigned n;
+    uint64_t first; /* skynet: the first leaf's number */
+    struct kernel_board board;
+    struct kernel_node node;
+    uint64_t answer;
+};
+
+static int run_branch(void *arg, void **value) {
+    struct branch *branch = arg;
+
+    (void)value;
+    branch->answer = branch->compute(branch);
+    return 0;
+}
+
+/* A full queue takes no more: then the parent does it itself. */
+static void fork_branch(struct branch *branch) {
+    weir_future_init(&branch->future);
+    branch->spawned = weir_pool_submit(branch->pool, weir_future_task(&branch->future, run_branch,
+                                                                      branch, 0)) == 0;
+    if (!branch->spawned)
+        run_branch(branch, NULL);
+}
+
+static uint64_t join_branch(struct branch *branch) {
+    if (branch->spawned) {
+        weir_future_get(&branch->future, NULL, WEIR_FOREVER);
+        weir_future_fini(&branch->future);
+    }
+    return branch->answer;
+}
+
+/* All but the last are spawned; joined last first, since those are most likely still here. */
+static uint64_t fork_and_join(struct branch *branches, unsigned n) {
+    for (unsigned i = 0; i + 1 < n; i++)
+        fork_branch(&branches[i]);
+    uint64_t answer = n ? branches[n - 1].compute(&branches[n - 1]) : 0;
+    for (unsigned i = n - 1; n && i-- > 0;)
+        answer += join_branch(&branches[i]);
+    return answer;
+}
+
+static uint64_t fib(const struct branch *self) {
+    if (self->n < 2)
+        return self->n;
+    struct branch children[2];
+    for (unsigned i = 0; i < 2; i++) {
+        children[i].pool = self->pool;
+        children[i].compute = fib;
+        children[i].n = self->n - 1 - i;
+    }
+    return fork_and_join(children, 2);
+}
+
+static uint64_t nqueens(const struct branch *self) {
+    if (kernel_board_is_leaf(&self->board))
+        return kernel_board_count(&self->board);
+    struct branch children[KERNEL_CHILDREN_MAX];
+    unsigned n = 0;
+    for (uint32_t left = kernel_board_free(&self->board); left; left &= left - 1) {
+        children[n].pool = self->pool;
+        children[n].compute = nqueens;
+        children[n++].board = kernel_board_put(&self->board, left & (0u - left));
+    }
+    return fork_and_join(children, n);
+}
+
+static uint64_t uts(const struct branch *self) {
+    struct branch children[KERNEL_UTS_CHILDREN];
+    for (unsigned i = 0; i < self->node.children; i++) {
+        children[i].pool = self->pool;
+        children[i].compute = uts;
+        children[i].node = kernel_node_child(&self->node, i);
+    }
+    return 1 + fork_and_join(children, self->node.children);
+}
+
+static uint64_t skynet(const struct branch *self) {
+    if (self->n == 0)
+        return self->first;
+    struct branch children[KERNEL_SKYNET_CHILDREN];
+    uint64_t stride = kernel_skynet_stride(self->n);
+    for (unsigned i = 0; i < KERNEL_SKYNET_CHILDREN; i++) {
+        children[i].pool = self->pool;
+        children[i].compute = skynet;
+        children[i].n = self->n - 1;
+        children[i].first = self->first + i * stride;
+    }
+    return fork_and_join(children, KERNEL_SKYNET_CHILDREN);
+}
+
+static int subject_kernel(void *pool, const char *name, unsigned n, uint64_t *result) {
+    static uint64_t (*const computes[])(const struct branch *) = {fib, nqueens, uts, skynet};
+    struct subject_pool *subject = pool;
+    enum kernel kernel = kernel_find(name);
+
+    if (kernel == KERNEL_UNKNOWN || !subject->nested)
+        return -ENOTSUP;
+    struct branch root = {.pool = subject->pool, .compute = computes[kernel], .n = n};
+    if (kernel == KERNEL_NQUEENS)
+        root.board = kernel_board_empty(n);
+    if (kernel == KERNEL_UTS)
+        root.node = kernel_node_root(n);
+    weir_future_init(&root.future);
+    int rc = weir_pool_submit(root.pool, weir_future_task(&root.future, run_branch, &root, 0));
+    if (rc)
+        return rc;
+    rc = weir_future_get(&root.future, NULL, WEIR_FOREVER);
+    weir_future_fini(&root.future);
+    *result = root.answer;
+    return rc;
+}
+
 #ifdef WEIR_STRESS
 static void subject_perturb(void (*hook)(const char *point)) {
     atomic_store_explicit(&weir__point, hook, memory_order_relaxed);
@@ -362,6 +487,7 @@ static const struct weir_subject subject = {
     .queued = subject_queued,
     .counters = subject_counters,
     .perturb = subject_perturb,
+    .kernel = subject_kernel,
 };
 
 __attribute__((visibility("default"))) const struct weir_subject *weir_subject(void) {
