@@ -20,9 +20,9 @@ lib: build/release/libweir.a build/release/$(WEIR_SONAME) ## the library alone: 
 all: lib
 .PHONY: lib
 
-# Unit tests link the debug library with malloc and pthread_create wrapped, so that a test can
-# make the n-th call fail.
-LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create
+# Unit tests link the debug library with malloc, pthread_create and eventfd wrapped, so that a test
+# can make the n-th call fail.
+LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create,--wrap=eventfd
 
 LIB_TEST_PROGRAMS := $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
 LIB_TEST_HELP     := $(call objects,debug,$(wildcard lib/src/test/*.c))

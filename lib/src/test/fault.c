@@ -20,6 +20,8 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*main)(void *), void *arg);
+int __real_eventfd(unsigned count, int flags);
+int __wrap_eventfd(unsigned count, int flags);
 
 static _Atomic unsigned countdown; /* 0: nothing fails */
 static _Atomic unsigned happened;
@@ -92,4 +94,12 @@ void __wrap_free(void *block) {
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*main)(void *), void *arg) {
     return must_fail() ? EAGAIN : __real_pthread_create(thread, attributes, main, arg);
+}
+
+int __wrap_eventfd(unsigned count, int flags) {
+    if (must_fail()) {
+        errno = EMFILE;
+        return -1;
+    }
+    return __real_eventfd(count, flags);
 }
