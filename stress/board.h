@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define BOARD_TASKS     4096
-#define BOARD_SCENARIOS 16
+#define BOARD_SCENARIOS 64
 #define BOARD_REACH     4
 #define BOARD_LIST      16
 #define BOARD_NAME      64
@@ -27,7 +27,8 @@ struct settings {
     char subject[PATH_MAX];
     char options[BOARD_OPTIONS][BOARD_NAME * 2]; /* --set */
     unsigned option_count;
-    uint32_t scenarios; /* bit i: scenario i of the table */
+    char wanted[512];   /* --scenario: names with commas; empty: all */
+    uint64_t scenarios; /* bit i: scenario i of the table; from wanted, once the table is known */
     char variant[BOARD_NAME];
     unsigned workers[BOARD_LIST], worker_count;
     size_t capacities[BOARD_LIST];
@@ -64,6 +65,15 @@ struct coverage {
     uint64_t reach[BOARD_REACH]; /* how often the scenario reached what it attacks */
 };
 
+/* A scenario as the supervisor knows it: a subject may bring some of its own, and only the child
+ * loads the subject. */
+struct scenario_text {
+    char name[BOARD_NAME];
+    char invariant[BOARD_NAME * 2];
+    char reach[BOARD_REACH][BOARD_NAME];
+    char lacks[BOARD_NAME]; /* empty: the scenario applies */
+};
+
 /* What the child found in the subject's table. */
 struct description {
     char name[BOARD_NAME];
@@ -71,7 +81,8 @@ struct description {
     char notes[BOARD_NAME * 2];
     char variants[BOARD_LIST][BOARD_NAME];
     unsigned variant_count;
-    char lacks[BOARD_SCENARIOS][BOARD_NAME]; /* empty: the scenario applies */
+    struct scenario_text scenarios[BOARD_SCENARIOS];
+    unsigned scenario_count;
 };
 
 struct board {
@@ -93,6 +104,8 @@ struct board {
     bool inside; /* an episode is under way */
     char phase[BOARD_NAME];
     _Atomic(uint32_t) crash_signal;
+    _Atomic(uint32_t) look; /* set by the supervisor: the witness thread tells what it sees */
+    _Atomic(uint32_t) looked;
 
     /* The first verdict; the child ends after it. */
     _Atomic(uint32_t) judged;

@@ -13,6 +13,7 @@
 #include "bench/plugin.h"
 #include "stress/episode.h"
 #include "stress/plan.h"
+#include "stress/witness.h"
 #include "stress/wrap.h"
 
 #ifndef __has_feature
@@ -109,14 +110,15 @@ static void count_shape(const struct spec *spec) {
 static void run_episode(const struct plan *plan, uint64_t index) {
     board->index = index;
     plan_episode(plan, index, &board->spec);
-    struct episode e = {
+    static struct episode e; /* static: the witness may look at it at any time */
+    e = (struct episode){
         .board = board,
         .spec = &board->spec,
         .subject = plan->subject,
         .capabilities = plan_capabilities(plan, board->spec.variant),
         .random = board->spec.seed,
     };
-    const struct scenario *scenario = stress_scenarios[board->spec.scenario];
+    const struct scenario *scenario = scenario_at(board->spec.scenario);
     board->planned = 0;
     board->inside = true;
     atomic_fetch_add_explicit(&board->beat, 1, memory_order_relaxed);
@@ -154,7 +156,24 @@ static int load_subject(int board_fd) {
         fprintf(stderr, "weir-stress: %s\n", why);
         return CHILD_UNUSABLE;
     }
+    void *symbol = wrap_symbol(board->settings.subject, SCENARIOS_OF_SUBJECT);
+    const struct scenario *const *(*own)(void);
+    memcpy(&own, &symbol, sizeof(own)); /* ISO C has no cast from data to function */
+    if (own != NULL && !scenarios_add(own())) {
+        fprintf(stderr, "weir-stress: %s brings too many scenarios\n", subject->name);
+        return CHILD_UNUSABLE;
+    }
     return CHILD_OK;
+}
+
+static void describe_scenario(const struct scenario *s, struct scenario_text *text) {
+    const char *lacks = scenario_lacks(s, subject, subject->capabilities);
+    snprintf(text->name, sizeof(text->name), "%s", s->name);
+    snprintf(text->invariant, sizeof(text->invariant), "%s", s->invariant);
+    snprintf(text->lacks, sizeof(text->lacks), "%s", lacks != NULL ? lacks : "");
+    for (unsigned i = 0; i < BOARD_REACH && s->reach[i] != NULL; i++) {
+        snprintf(text->reach[i], sizeof(text->reach[i]), "%s", s->reach[i]);
+    }
 }
 
 int child_describe(int board_fd) {
@@ -169,9 +188,9 @@ int child_describe(int board_fd) {
     for (; v != NULL && v->name != NULL && d->variant_count < BOARD_LIST; v++) {
         snprintf(d->variants[d->variant_count++], BOARD_NAME, "%s", v->name);
     }
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        const char *lacks = scenario_lacks(stress_scenarios[i], subject, subject->capabilities);
-        snprintf(d->lacks[i], BOARD_NAME, "%s", lacks != NULL ? lacks : "");
+    d->scenario_count = scenario_count();
+    for (unsigned i = 0; i < d->scenario_count; i++) {
+        describe_scenario(scenario_at(i), &d->scenarios[i]);
     }
     return CHILD_OK;
 }
@@ -186,6 +205,10 @@ int child_episodes(int board_fd) {
         return CHILD_UNUSABLE;
     }
     install_handlers();
+    if (!witness_start(board)) {
+        fprintf(stderr, "weir-stress: no thread for the witness\n");
+        return CHILD_UNUSABLE;
+    }
     if (subject->perturb != NULL) {
         subject->perturb(perturb_point);
     }

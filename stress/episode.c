@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The one under way; written while no pool is open. */
-static struct episode *current;
+static _Atomic(struct episode *) current;
 
 /* How many runs of tasks this thread is inside of. */
 static _Thread_local unsigned task_depth;
@@ -43,6 +43,12 @@ void episode_fail(struct episode *e, const char *verdict, const char *format, ..
 
 void episode_phase(struct episode *e, const char *phase) {
     snprintf(e->board->phase, sizeof(e->board->phase), "%s", phase);
+}
+
+struct episode *episode_current(bool *usable) {
+    struct episode *e = atomic_load_explicit(&current, memory_order_relaxed);
+    *usable = e != NULL && atomic_load_explicit(&e->usable, memory_order_relaxed);
+    return e;
 }
 
 void episode_reach(struct episode *e, unsigned kind, uint64_t times) {
@@ -143,7 +149,7 @@ static void plan_tasks(struct episode *e, uint32_t n) {
     }
     e->planned = n;
     e->board->planned = n;
-    current = e;
+    atomic_store_explicit(&current, e, memory_order_relaxed);
 }
 
 void episode_open(struct episode *e, uint32_t n) {
@@ -167,6 +173,7 @@ void episode_open(struct episode *e, uint32_t n) {
     if (error != 0) {
         episode_fail(e, "open failed", "open gave %d (%s)", error, strerror(-error));
     }
+    atomic_store_explicit(&e->usable, true, memory_order_relaxed);
 }
 
 static void count_work(struct episode *e) {
@@ -181,6 +188,7 @@ static void count_work(struct episode *e) {
 
 void episode_close(struct episode *e) {
     count_work(e);
+    atomic_store_explicit(&e->usable, false, memory_order_relaxed);
     episode_phase(e, "close");
     int error = e->subject->close(e->pool);
     e->closed = true;
@@ -359,7 +367,7 @@ uint64_t task_result(const struct task *t) {
 
 /* An argument that is no task of this episode must not be looked into. */
 static void check_argument(const struct task *t) {
-    struct episode *e = current;
+    struct episode *e = atomic_load_explicit(&current, memory_order_relaxed);
     size_t offset = (size_t)((const char *)t - (const char *)e->tasks);
     if (offset % sizeof(*t) != 0 || offset / sizeof(*t) >= e->planned) {
         episode_fail(e, "wrong argument", "a task was started with an argument that nobody gave");

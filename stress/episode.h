@@ -41,7 +41,8 @@ struct episode {
     uint32_t capabilities; /* the subject's, less what this configuration lacks */
     void *pool;
     bool closed;
-    uint64_t random; /* of the main thread; others use their own from episode_seed */
+    _Atomic(bool) usable; /* the pool is open, and close has not begun */
+    uint64_t random;      /* of the main thread; others use their own from episode_seed */
     struct task *tasks;
     uint32_t planned;
     _Atomic(bool) shutting; /* set before shutdown is called: -ESHUTDOWN is right from now on */
@@ -58,6 +59,9 @@ _Noreturn void episode_fail(struct episode *e, const char *verdict, const char *
 
 /* Says what the episode does now, for the report of a hang. Main thread. */
 void episode_phase(struct episode *e, const char *phase);
+
+/* The episode under way, or NULL; for the witness. usable: its pool may be asked. */
+struct episode *episode_current(bool *usable);
 
 /* Counts that a scenario reached what it attacks; kind is an index into its reach names. */
 void episode_reach(struct episode *e, unsigned kind, uint64_t times);
@@ -169,9 +173,15 @@ struct scenario {
     void (*run)(struct episode *e);
 };
 
-/* All of them, ended by a NULL name. */
-extern const struct scenario *const stress_scenarios[];
-extern const unsigned stress_scenario_count;
+/* The harness's own, and after them those that the loaded subject brings. */
+unsigned scenario_count(void);
+const struct scenario *scenario_at(unsigned i);
+
+/* Adds the scenarios of a subject: a list ended by NULL. A plug-in that exports
+ * SCENARIOS_OF_SUBJECT, a function without arguments that returns such a list, brings its own; they
+ * may use everything in this header. False: there are too many. */
+#define SCENARIOS_OF_SUBJECT "weir_stress_scenarios"
+bool scenarios_add(const struct scenario *const *more);
 
 /* What the subject with these capabilities lacks for the scenario, in words; NULL when it
  * applies. */

@@ -51,9 +51,15 @@ static const char doc[] =
     "\n"
     "Exit codes:\n"
     "  0    nothing found\n"
-    "  1    something found: its name is the first word of the report\n"
+    "  1    the harness itself could not go on\n"
     "  2    the options or the subject cannot be used\n"
-    "  3    the sanitizer of the runner does not report what is planted for it\n"
+    "  3    TSAN-UNAVAILABLE, ASAN-UNAVAILABLE: the runner's sanitizer does not report what is "
+    "planted for it\n"
+    "  4    INCONCLUSIVE: nothing found, and a scenario never reached what it attacks\n"
+    "  10   RACE            14  HANG            18  ORDER      22  UNDEFINED\n"
+    "  11   LOST            15  DEADLOCK        19  STARVED\n"
+    "  12   DOUBLE          16  LEAK            20  CRASH\n"
+    "  13   EARLY-IDLE      17  USE-AFTER-FREE  21  WRONG (an answer that the contract forbids)\n"
     "  130  interrupted; what was covered is printed\n";
 
 static const struct argp_option options[] = {
@@ -85,8 +91,8 @@ static unsigned long long number(struct argp_state *state, const char *option, c
     unsigned long long value = strtoull(text, &end, 0);
     if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < least ||
         value > most) {
-        argp_failure(state, EXIT_USAGE, 0, "--%s=%s: a number from %llu to %llu is needed", option,
-                     text, least, most);
+        argp_failure(state, VERDICT_USAGE, 0, "--%s=%s: a number from %llu to %llu is needed",
+                     option, text, least, most);
     }
     return value;
 }
@@ -95,7 +101,8 @@ static double seconds(struct argp_state *state, const char *option, const char *
     char *end = NULL;
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !(value > 0) || value > 1e6) {
-        argp_failure(state, EXIT_USAGE, 0, "--%s=%s: a number of seconds is needed", option, text);
+        argp_failure(state, VERDICT_USAGE, 0, "--%s=%s: a number of seconds is needed", option,
+                     text);
     }
     return value;
 }
@@ -119,7 +126,7 @@ struct list {
 static void add_number(struct argp_state *state, const char *option, const char *part, void *to) {
     struct list *list = to;
     if (list->count == BOARD_LIST) {
-        argp_failure(state, EXIT_USAGE, 0, "--%s: at most %d values", option, BOARD_LIST);
+        argp_failure(state, VERDICT_USAGE, 0, "--%s: at most %d values", option, BOARD_LIST);
     }
     list->values[list->count++] = (unsigned)number(state, option, part, list->least, list->most);
 }
@@ -129,25 +136,10 @@ static struct list numbers(struct argp_state *state, const char *option, char *t
     struct list list = {.least = least, .most = most};
     each_part(state, option, text, add_number, &list);
     if (list.count == 0) {
-        argp_failure(state, EXIT_USAGE, 0, "--%s: a list of numbers is needed, as in 1,2,8",
+        argp_failure(state, VERDICT_USAGE, 0, "--%s: a list of numbers is needed, as in 1,2,8",
                      option);
     }
     return list;
-}
-
-static void add_scenario(struct argp_state *state, const char *option, const char *part, void *to) {
-    const char *names[BOARD_SCENARIOS];
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        names[i] = stress_scenarios[i]->name;
-        if (strcmp(part, names[i]) == 0) {
-            *(uint32_t *)to |= 1u << i;
-            return;
-        }
-    }
-    const char *nearest = names_nearest(part, names, stress_scenario_count);
-    argp_failure(state, EXIT_USAGE, 0, "--%s=%s: no such scenario%s%s%s", option, part,
-                 nearest != NULL ? "; did you mean " : "; `weir-stress list` shows them",
-                 nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 
 static void set_full(struct argp_state *state, struct settings *s, const char *policy) {
@@ -159,14 +151,14 @@ static void set_full(struct argp_state *state, struct settings *s, const char *p
         }
     }
     const char *nearest = names_nearest(policy, names, 3);
-    argp_failure(state, EXIT_USAGE, 0, "--full=%s: block, reject or caller-runs%s%s%s", policy,
+    argp_failure(state, VERDICT_USAGE, 0, "--full=%s: block, reject or caller-runs%s%s%s", policy,
                  nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
                  nearest != NULL ? "?" : "");
 }
 
 static void add_option(struct argp_state *state, struct settings *s, const char *text) {
     if (s->option_count == BOARD_OPTIONS || strlen(text) >= sizeof(s->options[0])) {
-        argp_failure(state, EXIT_USAGE, 0, "--set: at most %d options of %zu characters",
+        argp_failure(state, VERDICT_USAGE, 0, "--set: at most %d options of %zu characters",
                      BOARD_OPTIONS, sizeof(s->options[0]) - 1);
     }
     snprintf(s->options[s->option_count++], sizeof(s->options[0]), "%s", text);
@@ -199,13 +191,15 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case KEY_SUBJECT:
         if (strlen(arg) >= sizeof(s->subject)) {
-            argp_failure(state, EXIT_USAGE, 0, "--subject: the path is too long");
+            argp_failure(state, VERDICT_USAGE, 0, "--subject: the path is too long");
         }
         snprintf(s->subject, sizeof(s->subject), "%s", arg);
         return 0;
     case KEY_SCENARIO:
-        s->scenarios = 0;
-        each_part(state, "scenario", arg, add_scenario, &s->scenarios);
+        if (arg[0] == '\0' || strlen(arg) >= sizeof(s->wanted)) {
+            argp_failure(state, VERDICT_USAGE, 0, "--scenario: names of scenarios are needed");
+        }
+        snprintf(s->wanted, sizeof(s->wanted), "%s", arg);
         return 0;
     case KEY_CONFIG:
         snprintf(s->variant, sizeof(s->variant), "%s", arg);
@@ -240,7 +234,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         order->quiet = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_failure(state, EXIT_USAGE, 0, "%s: options begin with --; try --help", arg);
+        argp_failure(state, VERDICT_USAGE, 0, "%s: options begin with --; try --help", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -252,10 +246,13 @@ static const struct argp parser = {options, parse, "run|list|replay", doc, NULL,
 /* ---- Commands ------------------------------------------------------------------------------ */
 
 static void list_scenarios(const struct description *d) {
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        printf("%-22s  %s\n", stress_scenarios[i]->name, stress_scenarios[i]->invariant);
-        if (d != NULL && d->lacks[i][0] != '\0') {
-            printf("%-22s  not applicable: %s\n", "", d->lacks[i]);
+    for (unsigned i = 0; d == NULL && i < scenario_count(); i++) {
+        printf("%-22s  %s\n", scenario_at(i)->name, scenario_at(i)->invariant);
+    }
+    for (unsigned i = 0; d != NULL && i < d->scenario_count; i++) {
+        printf("%-22s  %s\n", d->scenarios[i].name, d->scenarios[i].invariant);
+        if (d->scenarios[i].lacks[0] != '\0') {
+            printf("%-22s  not applicable: %s\n", "", d->scenarios[i].lacks);
         }
     }
 }
@@ -264,10 +261,10 @@ static int command_list(struct order *order) {
     struct run run;
     if (order->settings.subject[0] == '\0') {
         list_scenarios(NULL);
-        return EXIT_NOTHING;
+        return VERDICT_NOTHING;
     }
     int code = supervise_open(&run, order);
-    if (code == EXIT_NOTHING) {
+    if (code == VERDICT_NOTHING) {
         const struct description *d = &run.board->description;
         printf("%s %s: %s\n", d->name, d->version, d->notes);
         for (unsigned i = 0; i < d->variant_count; i++) {
@@ -298,16 +295,16 @@ static bool config_exists(const struct description *d, const char *wanted) {
     return false;
 }
 
-static bool something_applies(const struct order *order, const struct description *d) {
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        if ((order->settings.scenarios & (1u << i)) != 0 && d->lacks[i][0] == '\0') {
+static bool something_applies(const struct settings *s, const struct description *d) {
+    for (unsigned i = 0; i < d->scenario_count; i++) {
+        if ((s->scenarios & (UINT64_C(1) << i)) != 0 && d->scenarios[i].lacks[0] == '\0') {
             return true;
         }
     }
     fprintf(stderr, "weir-stress: no chosen scenario applies to %s:\n", d->name);
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        if ((order->settings.scenarios & (1u << i)) != 0) {
-            fprintf(stderr, "  %s: %s\n", stress_scenarios[i]->name, d->lacks[i]);
+    for (unsigned i = 0; i < d->scenario_count; i++) {
+        if ((s->scenarios & (UINT64_C(1) << i)) != 0) {
+            fprintf(stderr, "  %s: %s\n", d->scenarios[i].name, d->scenarios[i].lacks);
         }
     }
     return false;
@@ -317,13 +314,14 @@ static int command_run(struct order *order) {
     struct run run;
     if (order->settings.subject[0] == '\0') {
         fprintf(stderr, "weir-stress: --subject=FILE.so is needed; see --help\n");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     int code = supervise_open(&run, order);
-    if (code == EXIT_NOTHING) {
+    if (code == VERDICT_NOTHING) {
         const struct description *d = &run.board->description;
-        bool usable = config_exists(d, order->settings.variant) && something_applies(order, d);
-        code = usable ? supervise_run(&run) : EXIT_USAGE;
+        bool usable =
+            config_exists(d, order->settings.variant) && something_applies(&run.board->settings, d);
+        code = usable ? supervise_run(&run) : VERDICT_USAGE;
     }
     supervise_close(&run);
     return code;
@@ -332,10 +330,10 @@ static int command_run(struct order *order) {
 static int command_replay(struct order *order) {
     struct settings *s = &order->settings;
     if (s->worker_count != 1 || s->capacity_count != 1 || s->producer_count != 1 ||
-        __builtin_popcount(s->scenarios) != 1) {
+        s->wanted[0] == '\0' || strchr(s->wanted, ',') != NULL) {
         fprintf(stderr, "weir-stress: replay needs the whole line that a finding printed: one "
                         "scenario, workers, capacity, producers, seed\n");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     s->replay = true;
     return command_run(order);
@@ -369,7 +367,7 @@ int main(int argc, char **argv) {
     if (code >= 0) {
         return code;
     }
-    argp_err_exit_status = EXIT_USAGE;
+    argp_err_exit_status = VERDICT_USAGE;
     settings_default(&order.settings);
     order.settings.seed = seed_of_clock();
     order.program = argv[0];
@@ -385,13 +383,13 @@ int main(int argc, char **argv) {
                 nearest != NULL && command[0] != '\0' ? ": did you mean " : "",
                 nearest != NULL && command[0] != '\0' ? nearest : "",
                 nearest != NULL && command[0] != '\0' ? "?" : "");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     order.budget_s = which == 2 ? 30 : 60;
     argp_parse(&parser, argc - (which < 3), argv + (which < 3), 0, NULL, &order);
     if (which == 3) {
         fprintf(stderr, "weir-stress: a command is needed first: run, list or replay\n");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     return call[which](&order);
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <time.h>
 
 /* Time that one thread may lose to delays in one episode; past it the delays thin out. */
@@ -23,11 +24,74 @@ static struct {
 static _Atomic(uint32_t) threads_seen;
 static _Atomic(uint64_t) delay_count;
 
+/* The points that each thread passed last, for the report of a hang. Relaxed: the one who reads is
+ * a thread that took no part. */
+#define TRAILS 64u
+#define STEPS  8u
+
+struct trail {
+    _Atomic(const char *) points[STEPS];
+    _Atomic(uint64_t) ticks[STEPS];
+    _Atomic(uint32_t) next;
+};
+
+static struct trail trails[TRAILS]; /* by the order in which threads came */
+
 static _Thread_local struct {
     uint64_t episode;
     uint64_t random;
     uint64_t spent_ns;
+    struct trail *trail;
 } self;
+
+/* Of some clock that all CPUs share and that costs little to read. */
+static uint64_t ticks(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t value;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
+    return value;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+#endif
+}
+
+static void leave_trail(const char *point) {
+    struct trail *t = self.trail;
+    uint32_t step = atomic_load_explicit(&t->next, memory_order_relaxed);
+    atomic_store_explicit(&t->points[step % STEPS], point, memory_order_relaxed);
+    atomic_store_explicit(&t->ticks[step % STEPS], ticks(), memory_order_relaxed);
+    atomic_store_explicit(&t->next, step + 1, memory_order_relaxed);
+}
+
+/* The newest step that is older than before; false when there is none. */
+static bool newest_step(uint64_t before, unsigned *trail, unsigned *step, uint64_t *when) {
+    *when = 0;
+    for (unsigned i = 0; i < TRAILS * STEPS; i++) {
+        uint64_t t =
+            atomic_load_explicit(&trails[i / STEPS].ticks[i % STEPS], memory_order_relaxed);
+        if (t < before && t > *when) {
+            *when = t;
+            *trail = i / STEPS;
+            *step = i % STEPS;
+        }
+    }
+    return *when != 0;
+}
+
+void perturb_write_trail(int fd, unsigned most) {
+    uint64_t now = ticks(), before = UINT64_MAX, when;
+    unsigned trail, step;
+    for (; most > 0 && newest_step(before, &trail, &step, &when); most--) {
+        before = when;
+        const char *point = atomic_load_explicit(&trails[trail].points[step], memory_order_relaxed);
+        dprintf(fd, "  %12llu ticks ago: thread %u at %s\n", (unsigned long long)(now - when),
+                trail, point != NULL ? point : "?");
+    }
+}
 
 uint64_t stress_mix(uint64_t value) {
     value += UINT64_C(0x9e3779b97f4a7c15);
@@ -56,6 +120,9 @@ void perturb_begin(uint64_t seed, int level) {
     plan.level = level;
     plan.hot = (uint32_t)(stress_mix(seed ^ UINT64_C(0x686f74)) & 7u);
     atomic_store_explicit(&threads_seen, 0, memory_order_relaxed);
+    for (unsigned i = 0; i < TRAILS * STEPS; i++) {
+        atomic_store_explicit(&trails[i / STEPS].ticks[i % STEPS], 0, memory_order_relaxed);
+    }
 }
 
 /* Pools block signals in their threads, some of them all signals: then a crash ends the process
@@ -75,6 +142,7 @@ static void enter_episode(void) {
     self.episode = plan.episode;
     self.random = stress_mix(plan.seed ^ ((uint64_t)ordinal << 32));
     self.spent_ns = 0;
+    self.trail = &trails[ordinal % TRAILS];
     unblock_crashes();
 }
 
@@ -115,6 +183,7 @@ void perturb_point(const char *name) {
     if (self.episode != plan.episode) {
         enter_episode();
     }
+    leave_trail(name);
     if (plan.level == 0) {
         return;
     }

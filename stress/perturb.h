@@ -26,6 +26,10 @@ void perturb_rest(unsigned max_us);
 /* Delays of this process so far, about; read when no other thread runs. */
 uint64_t perturb_delays(void);
 
+/* Writes the points that the episode's threads passed last, newest first, to the descriptor. While
+ * they run: a line may be torn, none is made up. */
+void perturb_write_trail(int fd, unsigned most);
+
 /* The generator behind it, for whoever needs seeded choices of its own. */
 uint64_t stress_random(uint64_t *state);
 uint64_t stress_mix(uint64_t value);

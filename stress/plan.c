@@ -15,7 +15,7 @@ void settings_default(struct settings *s) {
     s->worker_count = sizeof(workers) / sizeof(workers[0]);
     s->capacity_count = sizeof(capacities) / sizeof(capacities[0]);
     s->producer_count = sizeof(producers) / sizeof(producers[0]);
-    s->scenarios = (1u << stress_scenario_count) - 1;
+    s->scenarios = UINT64_MAX;
     s->perturb = -1;
 }
 
@@ -67,7 +67,7 @@ static void find_capacities(struct plan *p) {
 static unsigned variant_for(const struct plan *p, unsigned scenario, uint64_t from) {
     for (unsigned i = 0; i < p->variant_count; i++) {
         unsigned v = (unsigned)((from + i) % p->variant_count);
-        if (scenario_lacks(stress_scenarios[scenario], p->subject, p->capabilities[v]) == NULL) {
+        if (scenario_lacks(scenario_at(scenario), p->subject, p->capabilities[v]) == NULL) {
             return v;
         }
     }
@@ -83,8 +83,9 @@ int plan_make(struct plan *p, const struct settings *settings, const struct weir
     if (find_variants(p) != 0) {
         return -EINVAL;
     }
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        if ((settings->scenarios & (1u << i)) != 0 && variant_for(p, i, 0) < p->variant_count) {
+    for (unsigned i = 0; i < scenario_count(); i++) {
+        if ((settings->scenarios & (UINT64_C(1) << i)) != 0 &&
+            variant_for(p, i, 0) < p->variant_count) {
             p->scenarios[p->scenario_count++] = i;
         }
     }
@@ -157,7 +158,7 @@ void plan_episode(const struct plan *p, uint64_t index, struct spec *out) {
     shape /= s->worker_count;
     out->capacity = p->capacities[shape % p->capacity_count];
     out->producers = s->producers[shape / p->capacity_count];
-    if (out->capacity == 0 && (stress_scenarios[out->scenario]->needs & NEEDS_BOUNDED) != 0) {
+    if (out->capacity == 0 && (scenario_at(out->scenario)->needs & NEEDS_BOUNDED) != 0) {
         out->capacity = 3; /* no bound to attack: one more small one instead */
     }
     /* The next cycle shifts configurations by one against the shapes. */

@@ -39,7 +39,7 @@ static const struct weir_subject rich = {
 static const struct weir_subject bare = {.name = "bare"};
 
 static const char *name_of(const struct spec *spec) {
-    return stress_scenarios[spec->scenario]->name;
+    return scenario_at(spec->scenario)->name;
 }
 
 static void one_cycle_meets_every_shape_with_every_scenario(void **state) {
@@ -118,9 +118,9 @@ static void what_does_not_apply_is_an_error(void **state) {
     struct settings s;
     struct plan p;
     settings_default(&s);
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
-        if (strcmp(stress_scenarios[i]->name, "cancel_race") == 0) {
-            s.scenarios = 1u << i;
+    for (unsigned i = 0; i < scenario_count(); i++) {
+        if (strcmp(scenario_at(i)->name, "cancel_race") == 0) {
+            s.scenarios = UINT64_C(1) << i;
         }
     }
     assert_int_equal(plan_make(&p, &s, &bare), -ENOENT);

@@ -36,7 +36,7 @@ static void print_replay(FILE *out, const struct run *run) {
     for (unsigned i = 0; i < order->settings.option_count; i++) {
         print_word(out, "--set", order->settings.options[i]);
     }
-    print_word(out, "--scenario", stress_scenarios[spec->scenario]->name);
+    print_word(out, "--scenario", run->board->description.scenarios[spec->scenario].name);
     if (spec->variant[0] != '\0') {
         print_word(out, "--config", spec->variant);
     }
@@ -50,14 +50,14 @@ static void print_replay(FILE *out, const struct run *run) {
 
 void report_finding(FILE *out, const struct run *run) {
     const struct board *board = run->board;
-    fprintf(out, "%s: ", run->verdict.word);
+    fprintf(out, "%s: ", verdict_name(verdict_code(run->verdict.word)));
     if (board->planned == 0 && !board->inside) {
-        fprintf(out, "outside any episode: %s\n", run->verdict.detail);
+        fprintf(out, "outside any episode: %s: %s\n", run->verdict.word, run->verdict.detail);
         return;
     }
-    fprintf(out, "%s ", stress_scenarios[board->spec.scenario]->name);
+    fprintf(out, "%s ", board->description.scenarios[board->spec.scenario].name);
     print_shape(out, &board->spec);
-    fprintf(out, ": %s\n", run->verdict.detail);
+    fprintf(out, ": %s: %s\n", run->verdict.word, run->verdict.detail);
     print_replay(out, run);
 }
 
@@ -76,26 +76,52 @@ void report_log(FILE *out, const char *log) {
 
 /* ---- Coverage ---- */
 
-static void print_reached(FILE *out, const struct scenario *s, const struct coverage *c,
+/* Shapes decide much; once a scenario has had this many of them it must have seen each of the
+ * states that it attacks. */
+#define EPISODES_FOR_ALL 200
+
+static bool is_chosen(const struct run *run, unsigned i) {
+    return (run->board->settings.scenarios & (UINT64_C(1) << i)) != 0;
+}
+
+static bool has_reached(const struct scenario_text *s, const struct coverage *c) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < BOARD_REACH && s->reach[i][0] != '\0'; i++) {
+        sum += c->reach[i];
+    }
+    return sum != 0 && (c->reach[0] != 0 || c->episodes < EPISODES_FOR_ALL);
+}
+
+bool report_is_conclusive(const struct run *run) {
+    const struct description *d = &run->board->description;
+    for (unsigned i = 0; i < d->scenario_count; i++) {
+        if (is_chosen(run, i) && d->scenarios[i].lacks[0] == '\0' &&
+            !has_reached(&d->scenarios[i], &run->board->coverage[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void print_reached(FILE *out, const struct scenario_text *s, const struct coverage *c,
                           bool conclude) {
-    for (unsigned i = 0; i < BOARD_REACH && s->reach[i] != NULL; i++) {
+    for (unsigned i = 0; i < BOARD_REACH && s->reach[i][0] != '\0'; i++) {
         fprintf(out, "%s%s %llu", i == 0 ? "" : ", ", s->reach[i], (unsigned long long)c->reach[i]);
     }
-    if (c->reach[0] == 0 && conclude) {
+    if (conclude && !has_reached(s, c)) {
         fprintf(out, "  INCONCLUSIVE: never reached what it attacks");
     }
 }
 
 static void print_scenario(FILE *out, const struct run *run, unsigned i) {
-    const struct scenario *s = stress_scenarios[i];
+    const struct scenario_text *s = &run->board->description.scenarios[i];
     const struct coverage *c = &run->board->coverage[i];
-    const char *lacks = run->board->description.lacks[i];
-    if ((run->order->settings.scenarios & (1u << i)) == 0) {
+    if (!is_chosen(run, i)) {
         return;
     }
     fprintf(out, "  %-22s", s->name);
-    if (lacks[0] != '\0') {
-        fprintf(out, "not applicable: %s\n", lacks);
+    if (s->lacks[0] != '\0') {
+        fprintf(out, "not applicable: %s\n", s->lacks);
         return;
     }
     fprintf(out, "%7llu episodes  ", (unsigned long long)c->episodes);
@@ -128,7 +154,7 @@ void report_coverage(FILE *out, const struct run *run, double seconds) {
             b->sanitizer == SANITIZER_THREAD    ? ", ThreadSanitizer"
             : b->sanitizer == SANITIZER_ADDRESS ? ", AddressSanitizer, UBSan and LeakSanitizer"
                                                 : "");
-    for (unsigned i = 0; i < stress_scenario_count; i++) {
+    for (unsigned i = 0; i < b->description.scenario_count; i++) {
         print_scenario(out, run, i);
         episodes += b->coverage[i].episodes;
     }
@@ -143,7 +169,9 @@ void report_coverage(FILE *out, const struct run *run, double seconds) {
                 (unsigned long long)b->parks, (unsigned long long)b->wakes);
     }
     fprintf(out, "\n%s in %llu episodes, %.1f s\n",
-            run->verdict.word[0] != '\0' ? run->verdict.word : "nothing found",
+            run->verdict.word[0] != '\0' ? verdict_name(verdict_code(run->verdict.word))
+            : report_is_conclusive(run)  ? "nothing found"
+                                         : "INCONCLUSIVE: nothing found, too little covered,",
             (unsigned long long)episodes, seconds);
 }
 

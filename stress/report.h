@@ -8,6 +8,8 @@
 
 /* The finding in one line, and the one command that repeats it. */
 void report_finding(FILE *out, const struct run *run);
+/* Whether every scenario that applied came to what it attacks. */
+bool report_is_conclusive(const struct run *run);
 /* What was covered. */
 void report_coverage(FILE *out, const struct run *run, double seconds);
 /* The part of a child's log that a reader can use. */

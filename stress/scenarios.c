@@ -6,7 +6,8 @@ extern const struct scenario scenario_exactly_once, scenario_lost_wakeup, scenar
     scenario_shutdown_race, scenario_submit_after_shutdown, scenario_nested_wait,
     scenario_future_lifetime, scenario_full_queue, scenario_cancel_race;
 
-const struct scenario *const stress_scenarios[] = {
+/* Filled up by scenarios_add, before the first episode. */
+static const struct scenario *table[BOARD_SCENARIOS] = {
     &scenario_exactly_once,
     &scenario_lost_wakeup,
     &scenario_early_idle,
@@ -16,13 +17,30 @@ const struct scenario *const stress_scenarios[] = {
     &scenario_future_lifetime,
     &scenario_full_queue,
     &scenario_cancel_race,
-    NULL,
 };
 
-const unsigned stress_scenario_count = sizeof(stress_scenarios) / sizeof(stress_scenarios[0]) - 1;
+unsigned scenario_count(void) {
+    unsigned n = 0;
+    while (n < BOARD_SCENARIOS && table[n] != NULL) {
+        n++;
+    }
+    return n;
+}
 
-_Static_assert(sizeof(stress_scenarios) / sizeof(stress_scenarios[0]) - 1 <= BOARD_SCENARIOS,
-               "the board has a place for each scenario");
+const struct scenario *scenario_at(unsigned i) {
+    return table[i];
+}
+
+bool scenarios_add(const struct scenario *const *more) {
+    unsigned n = scenario_count();
+    for (; *more != NULL; more++, n++) {
+        if (n == BOARD_SCENARIOS) {
+            return false;
+        }
+        table[n] = *more;
+    }
+    return true;
+}
 
 const char *scenario_lacks(const struct scenario *s, const struct weir_subject *subject,
                            uint32_t capabilities) {

@@ -1,6 +1,8 @@
 #include "stress/stacks.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #define MAX_THREADS 256
 #define LOOKS       6
@@ -131,20 +132,34 @@ void stacks_write(FILE *out, pid_t pid, int log_fd, bool stopped) {
     }
 }
 
-bool stacks_all_asleep(pid_t pid, unsigned *threads) {
-    bool asleep = true;
+/* A thread that sleeps for a mutex of glibc's waits for its word to leave 2. */
+static bool sleeps_at_mutex(pid_t pid, pid_t tid) {
+    char text[256];
+    unsigned long call, word, operation, value;
+    return read_about(pid, tid, "syscall", text, sizeof(text)) &&
+           sscanf(text, "%lu %lx %lx %lx", &call, &word, &operation, &value) == 4 &&
+           call == SYS_futex && operation == (FUTEX_WAIT | FUTEX_PRIVATE_FLAG) && value == 2;
+}
+
+static bool sleeps(pid_t pid, pid_t tid) {
+    char text[1024];
+    const char *state = NULL;
+    if (read_about(pid, tid, "stat", text, sizeof(text))) {
+        state = strrchr(text, ')'); /* the name may hold anything, also ')' */
+    }
+    return state != NULL && (state[2] == 'S' || state[2] == 'D');
+}
+
+void stacks_scene(pid_t pid, struct scene *scene) {
+    scene->asleep = true;
     for (int look = 0; look < LOOKS; look++) {
         pid_t tids[MAX_THREADS];
-        *threads = threads_of(pid, tids);
-        for (unsigned i = 0; i < *threads; i++) {
-            char text[1024];
-            const char *state = NULL;
-            if (read_about(pid, tids[i], "stat", text, sizeof(text))) {
-                state = strrchr(text, ')'); /* the name may hold anything, also ')' */
-            }
-            asleep &= state != NULL && (state[2] == 'S' || state[2] == 'D');
+        scene->threads = threads_of(pid, tids);
+        scene->at_mutex = 0;
+        for (unsigned i = 0; i < scene->threads; i++) {
+            scene->asleep &= sleeps(pid, tids[i]);
+            scene->at_mutex += sleeps_at_mutex(pid, tids[i]);
         }
         poll(NULL, 0, 7);
     }
-    return asleep;
 }

@@ -1,17 +1,21 @@
 #include "stress/supervise.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "stress/episode.h"
+#include "stress/names.h"
 #include "stress/report.h"
 #include "stress/stacks.h"
 
@@ -131,29 +135,48 @@ static uint64_t progress_of(struct board *board) {
     return sum;
 }
 
-/* Takes the scene of a crash or a hang: stacks, then the child's end. */
+/* Every thread's stack, then the child's end. */
 static void look_and_end(struct run *run, pid_t pid, bool stopped) {
-    report_finding(stdout, run);
-    printf("\n");
     fflush(stdout);
     stacks_write(stdout, pid, run->log_fd, stopped);
     end_child(pid);
 }
 
+/* Asks the child's witness thread, which may be unable to answer, for queue depth and events. */
+static void ask_witness(struct run *run) {
+    struct board *board = run->board;
+    atomic_store_explicit(&board->look, 1, memory_order_release);
+    syscall(SYS_futex, &board->look, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    for (int i = 0; i < 50 && atomic_load_explicit(&board->looked, memory_order_acquire) == 0;
+         i++) {
+        poll(NULL, 0, 10);
+    }
+    char *log = read_log(run);
+    if (log != NULL) {
+        report_log(stdout, log);
+    }
+    free(log);
+}
+
 static void found_hang(struct run *run, pid_t pid) {
-    unsigned threads = 0;
-    bool asleep = stacks_all_asleep(pid, &threads);
-    verdict_of_hang(run->board, asleep, threads, run->hang_limit_s, &run->verdict);
+    struct scene scene;
+    stacks_scene(pid, &scene);
+    verdict_of_hang(run->board, &scene, run->hang_limit_s, &run->verdict);
+    report_finding(stdout, run);
+    printf("\n");
+    ask_witness(run);
     look_and_end(run, pid, false);
 }
 
 static void found_at_end(struct run *run, pid_t pid, int status) {
     char *log = read_log(run);
     verdict_of_end(status, run->board, log != NULL ? log : "", &run->verdict);
-    if (WIFSTOPPED(status)) {
-        look_and_end(run, pid, true);
-    } else if (run->verdict.word[0] != '\0') {
+    if (run->verdict.word[0] != '\0') {
         report_finding(stdout, run);
+    }
+    if (WIFSTOPPED(status)) {
+        printf("\n");
+        look_and_end(run, pid, true);
     }
     if (run->verdict.word[0] != '\0' && log != NULL) {
         report_log(stdout, log);
@@ -193,10 +216,10 @@ static int run_batch(struct run *run) {
     snprintf(board->phase, sizeof(board->phase), "start");
     pid_t pid = start_child(run, "episodes");
     if (pid < 0) {
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     watch(run, pid);
-    return run->verdict.word[0] != '\0' ? EXIT_FOUND : EXIT_NOTHING;
+    return (int)verdict_code(run->verdict.word);
 }
 
 /* ---- Before the first episode -------------------------------------------------------------- */
@@ -207,18 +230,18 @@ static int make_board(struct run *run) {
     if (run->board_fd < 0 || run->log_fd < 0 ||
         ftruncate(run->board_fd, sizeof(struct board)) != 0) {
         perror("weir-stress: shared memory");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     void *memory =
         mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED, run->board_fd, 0);
     if (memory == MAP_FAILED) {
         perror("weir-stress: shared memory");
-        return EXIT_USAGE;
+        return VERDICT_USAGE;
     }
     run->board = memory;
     run->board->size = sizeof(struct board);
     run->board->settings = run->order->settings;
-    return EXIT_NOTHING;
+    return VERDICT_NOTHING;
 }
 
 /* A sanitizer that reports nothing proves nothing: it must see what is planted. */
@@ -237,7 +260,7 @@ static int prove_sanitizer(struct run *run) {
         bool no_map = log != NULL && verdict_tsan_unavailable(log);
         free(log);
         if (seen || none) {
-            return EXIT_NOTHING;
+            return VERDICT_NOTHING;
         }
         if (!no_map || run->fixed_addresses) {
             break;
@@ -248,7 +271,7 @@ static int prove_sanitizer(struct run *run) {
             "weir-stress: %s: it did not report a defect planted for it; nothing "
             "that it does not report would mean anything\n",
             run->board->sanitizer == SANITIZER_ADDRESS ? "ASAN-UNAVAILABLE" : "TSAN-UNAVAILABLE");
-    return EXIT_NO_SANITIZER;
+    return VERDICT_NO_SANITIZER;
 }
 
 static int describe(struct run *run) {
@@ -256,7 +279,7 @@ static int describe(struct run *run) {
     bool ended = run_short(run, "describe", 60, &status);
     if (ended && WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK &&
         run->board->description.name[0] != '\0') {
-        return EXIT_NOTHING;
+        return VERDICT_NOTHING;
     }
     char *log = read_log(run);
     if (log != NULL && log[0] != '\0') {
@@ -266,18 +289,52 @@ static int describe(struct run *run) {
                 ended ? "ended the process" : "takes too long");
     }
     free(log);
-    return EXIT_USAGE;
+    return VERDICT_USAGE;
+}
+
+static int find_scenario(const struct description *d, const char *name) {
+    const char *names[BOARD_SCENARIOS];
+    for (unsigned i = 0; i < d->scenario_count; i++) {
+        names[i] = d->scenarios[i].name;
+        if (strcmp(name, names[i]) == 0) {
+            return (int)i;
+        }
+    }
+    const char *nearest = names_nearest(name, names, d->scenario_count);
+    fprintf(stderr, "weir-stress: --scenario=%s: no such scenario%s%s%s\n", name,
+            nearest != NULL ? "; did you mean " : "; `weir-stress list` shows them",
+            nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    return -1;
+}
+
+/* Turns the names that were asked for into bits. */
+static int choose_scenarios(struct settings *s, const struct description *d) {
+    char wanted[sizeof(s->wanted)], *rest = NULL;
+    snprintf(wanted, sizeof(wanted), "%s", s->wanted);
+    s->scenarios = wanted[0] == '\0' ? UINT64_MAX : 0;
+    for (char *name = strtok_r(wanted, ",", &rest); name != NULL;
+         name = strtok_r(NULL, ",", &rest)) {
+        int i = find_scenario(d, name);
+        if (i < 0) {
+            return VERDICT_USAGE;
+        }
+        s->scenarios |= UINT64_C(1) << i;
+    }
+    return VERDICT_NOTHING;
 }
 
 int supervise_open(struct run *run, const struct order *order) {
     memset(run, 0, sizeof(*run));
     run->order = order;
     int code = make_board(run);
-    if (code == EXIT_NOTHING) {
+    if (code == VERDICT_NOTHING) {
         code = prove_sanitizer(run);
     }
-    if (code == EXIT_NOTHING) {
+    if (code == VERDICT_NOTHING) {
         code = describe(run);
+    }
+    if (code == VERDICT_NOTHING) {
+        code = choose_scenarios(&run->board->settings, &run->board->description);
     }
     run->hang_limit_s = order->hang_limit_s > 0                   ? order->hang_limit_s
                         : run->board->sanitizer == SANITIZER_NONE ? NATIVE_LIMIT_S
@@ -291,15 +348,18 @@ int supervise_run(struct run *run) {
     sigaction(SIGTERM, &on, NULL);
     run->start_ns = supervise_now_ns();
     run->end_ns = run->start_ns + (uint64_t)(run->order->budget_s * 1e9);
-    int code = EXIT_NOTHING;
-    while (code == EXIT_NOTHING && !interrupted && supervise_now_ns() < run->end_ns) {
+    int code = VERDICT_NOTHING;
+    while (code == VERDICT_NOTHING && !interrupted && supervise_now_ns() < run->end_ns) {
         code = run_batch(run);
     }
     double seconds = (double)(supervise_now_ns() - run->start_ns) / 1e9;
     if (!run->order->quiet) {
         report_coverage(stdout, run, seconds);
     }
-    return code != EXIT_NOTHING ? code : interrupted ? EXIT_INTERRUPTED : EXIT_NOTHING;
+    if (code == VERDICT_NOTHING && interrupted) {
+        return VERDICT_INTERRUPTED;
+    }
+    return code == VERDICT_NOTHING && !report_is_conclusive(run) ? VERDICT_INCONCLUSIVE : code;
 }
 
 void supervise_close(struct run *run) {

@@ -17,15 +17,6 @@ struct order {
     bool quiet;
 };
 
-/* Exit codes of weir-stress. */
-enum {
-    EXIT_NOTHING = 0,
-    EXIT_FOUND = 1,
-    EXIT_USAGE = 2,
-    EXIT_NO_SANITIZER = 3,
-    EXIT_INTERRUPTED = 130,
-};
-
 struct run {
     const struct order *order;
     struct board *board;
@@ -36,8 +27,8 @@ struct run {
     struct verdict verdict;
 };
 
-/* Makes the board and asks the runner what the subject is. 0 or an exit code, with the reason on
- * stderr. */
+/* Makes the board, asks the runner what the subject is, and finds the scenarios that were asked
+ * for. 0 or an exit code, with the reason on stderr. All exit codes are those of verdict.h. */
 int supervise_open(struct run *run, const struct order *order);
 /* Runs episodes until the budget is spent or something is found; reports on stdout. Returns the
  * exit code. */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "stress/verdict.h"
+
 #define HARNESS "build/debug/weir-stress"
 #define FOLDER  "build/debug/stress/subjects/"
 
@@ -41,42 +43,45 @@ static void attack(struct answer *a, const char *config, const char *more) {
     ask(a, command);
 }
 
-static void expect(const char *config, const char *word) {
+static void expect(const char *config, const char *name, enum verdict_code code) {
     static struct answer a;
     attack(&a, config, "");
-    assert_int_equal(a.code, 1);
-    assert_memory_equal(a.text, word, strlen(word));
+    assert_int_equal(a.code, code);
+    assert_memory_equal(a.text, name, strlen(name));
     assert_non_null(strstr(a.text, "\nreplay: "));
     assert_null(strstr(strstr(a.text, "\nreplay: ") + 1, "\nreplay: "));
 }
 
 static void a_lost_task_is_called_that(void **state) {
     (void)state;
-    expect("lost_task", "lost task: ");
+    expect("lost_task", "LOST: ", VERDICT_LOST);
 }
 
 static void a_double_run_is_called_that(void **state) {
     (void)state;
-    expect("double_run", "double run: ");
+    expect("double_run", "DOUBLE: ", VERDICT_DOUBLE);
 }
 
 static void early_idleness_is_called_that(void **state) {
     (void)state;
-    expect("early_idle", "early idle: ");
+    expect("early_idle", "EARLY-IDLE: ", VERDICT_EARLY_IDLE);
 }
 
 static void a_crash_is_called_that(void **state) {
     (void)state;
-    expect("crash", "crash: ");
+    expect("crash", "CRASH: ", VERDICT_CRASH);
 }
 
-static void a_deadlock_is_a_hang_with_every_threads_stack(void **state) {
+static void a_deadlock_is_shown_with_every_threads_stack_and_the_last_events(void **state) {
     (void)state;
     static struct answer a;
     attack(&a, "deadlock", "");
-    assert_int_equal(a.code, 1);
-    assert_memory_equal(a.text, "hang: ", 6);
-    assert_non_null(strstr(a.text, "deadlock, every thread sleeps"));
+    assert_int_equal(a.code, VERDICT_DEADLOCK);
+    assert_memory_equal(a.text, "DEADLOCK: ", 10);
+    assert_non_null(strstr(a.text, "they wait for each other"));
+    assert_non_null(strstr(a.text, "last events, newest first:"));
+    assert_non_null(strstr(a.text, "at harness:"));
+    assert_non_null(strstr(a.text, "queued, as the pool tells it: "));
     assert_non_null(strstr(a.text, "Thread 2"));
 }
 
@@ -84,8 +89,8 @@ static void a_livelock_is_told_from_a_deadlock(void **state) {
     (void)state;
     static struct answer a;
     attack(&a, "livelock", "");
-    assert_int_equal(a.code, 1);
-    assert_memory_equal(a.text, "hang: ", 6);
+    assert_int_equal(a.code, VERDICT_HANG);
+    assert_memory_equal(a.text, "HANG: ", 6);
     assert_non_null(strstr(a.text, "livelock, threads run without end"));
 }
 
@@ -99,8 +104,8 @@ static void a_replay_line_finds_it_again(void **state) {
     replay += strlen("replay: ");
     snprintf(line, sizeof(line), "%.*s --quiet", (int)strcspn(replay, "\n"), replay);
     ask(&a, line);
-    assert_int_equal(a.code, 1);
-    assert_memory_equal(a.text, "lost task: ", strlen("lost task: "));
+    assert_int_equal(a.code, VERDICT_LOST);
+    assert_memory_equal(a.text, "LOST: ", strlen("LOST: "));
 }
 
 static void the_correct_pool_is_not_accused(void **state) {
@@ -150,7 +155,7 @@ int main(void) {
         cmocka_unit_test(a_double_run_is_called_that),
         cmocka_unit_test(early_idleness_is_called_that),
         cmocka_unit_test(a_crash_is_called_that),
-        cmocka_unit_test(a_deadlock_is_a_hang_with_every_threads_stack),
+        cmocka_unit_test(a_deadlock_is_shown_with_every_threads_stack_and_the_last_events),
         cmocka_unit_test(a_livelock_is_told_from_a_deadlock),
         cmocka_unit_test(a_replay_line_finds_it_again),
         cmocka_unit_test(the_correct_pool_is_not_accused),

@@ -60,25 +60,71 @@ static void an_end_without_a_report_is_never_passed_over(void **state) {
     free(board);
 }
 
-static void a_hang_says_how_many_tasks_never_started(void **state) {
-    (void)state;
+static struct board *board_of_three(unsigned started, unsigned ended, unsigned workers) {
     struct board *board = calloc(1, sizeof(*board));
-    struct verdict v;
     assert_non_null(board);
     board->planned = 3;
-    for (int i = 0; i < 3; i++) {
+    board->spec.workers = workers;
+    for (unsigned i = 0; i < 3; i++) {
         atomic_store_explicit(&board->records[i].accepted, 1, memory_order_relaxed);
+        atomic_store_explicit(&board->records[i].started, i < started, memory_order_relaxed);
+        atomic_store_explicit(&board->records[i].ended, i < ended, memory_order_relaxed);
     }
-    atomic_store_explicit(&board->records[0].started, 1, memory_order_relaxed);
-    atomic_store_explicit(&board->records[0].ended, 1, memory_order_relaxed);
-    atomic_store_explicit(&board->records[1].started, 1, memory_order_relaxed);
-    verdict_of_hang(board, true, 4, 10, &v);
+    return board;
+}
+
+static void a_queued_task_beside_a_sleeping_worker_is_a_hang(void **state) {
+    (void)state;
+    struct verdict v;
+    struct board *board = board_of_three(2, 1, 2); /* one inside, one waits, one worker to spare */
+    verdict_of_hang(board, &(struct scene){.threads = 4, .asleep = true}, 10, &v);
     assert_string_equal(v.word, "hang");
     assert_non_null(strstr(v.detail, "1 of 3 accepted tasks never started, 1 inside a task"));
-    assert_non_null(strstr(v.detail, "deadlock"));
-    verdict_of_hang(board, false, 4, 10, &v);
+    assert_non_null(strstr(v.detail, "a wake-up is missing"));
+    verdict_of_hang(board, &(struct scene){.threads = 4, .asleep = false}, 10, &v);
+    assert_string_equal(v.word, "hang");
     assert_non_null(strstr(v.detail, "livelock"));
     free(board);
+}
+
+static void tasks_that_hold_every_worker_and_sleep_are_a_deadlock(void **state) {
+    (void)state;
+    struct verdict v;
+    struct board *board = board_of_three(2, 0, 2);
+    verdict_of_hang(board, &(struct scene){.threads = 4, .asleep = true}, 10, &v);
+    assert_string_equal(v.word, "deadlock");
+    free(board);
+    board = board_of_three(0, 0, 2); /* nobody inside, but two want each other's mutex */
+    verdict_of_hang(board, &(struct scene){.threads = 4, .at_mutex = 2, .asleep = true}, 10, &v);
+    assert_string_equal(v.word, "deadlock");
+    free(board);
+}
+
+static void every_name_has_an_exit_code_of_its_own(void **state) {
+    (void)state;
+    static const struct {
+        const char *word, *name;
+        int code;
+    } of[] = {{"race", "RACE", 10},
+              {"lost task", "LOST", 11},
+              {"double run", "DOUBLE", 12},
+              {"early idle", "EARLY-IDLE", 13},
+              {"hang", "HANG", 14},
+              {"deadlock", "DEADLOCK", 15},
+              {"leak", "LEAK", 16},
+              {"use after free", "USE-AFTER-FREE", 17},
+              {"order", "ORDER", 18},
+              {"starved", "STARVED", 19},
+              {"crash", "CRASH", 20},
+              {"wrong error", "WRONG", 21},
+              {"out of bounds", "UNDEFINED", 22}};
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        assert_int_equal(verdict_code(of[i].word), of[i].code);
+        assert_string_equal(verdict_name(verdict_code(of[i].word)), of[i].name);
+    }
+    assert_int_equal(verdict_code(""), 0);
+    assert_string_equal(verdict_name(VERDICT_INCONCLUSIVE), "INCONCLUSIVE");
+    assert_string_equal(verdict_name(VERDICT_NO_SANITIZER), "TSAN-UNAVAILABLE");
 }
 
 static void tsan_that_cannot_start_is_known(void **state) {
@@ -100,7 +146,9 @@ int main(void) {
         cmocka_unit_test(sanitizers_reports_become_words),
         cmocka_unit_test(exit_code_66_with_a_crash_in_its_log_is_a_crash),
         cmocka_unit_test(an_end_without_a_report_is_never_passed_over),
-        cmocka_unit_test(a_hang_says_how_many_tasks_never_started),
+        cmocka_unit_test(a_queued_task_beside_a_sleeping_worker_is_a_hang),
+        cmocka_unit_test(tasks_that_hold_every_worker_and_sleep_are_a_deadlock),
+        cmocka_unit_test(every_name_has_an_exit_code_of_its_own),
         cmocka_unit_test(tsan_that_cannot_start_is_known),
         cmocka_unit_test(a_mistyped_name_finds_its_neighbour),
     };

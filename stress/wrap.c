@@ -2,17 +2,25 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
+void *wrap_symbol(const char *subject_path, const char *name) {
+    char path[4096]; /* as bench/plugin.c loads it */
+    snprintf(path, sizeof(path), "%s%s", strchr(subject_path, '/') ? "" : "./", subject_path);
+    void *object = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    void *symbol = object != NULL ? dlsym(object, name) : NULL;
+    if (object != NULL) {
+        dlclose(object);
+    }
+    return symbol;
+}
+
 void wrap_connect(const char *subject_path, void (*hook)(const char *point)) {
-    void *object = dlopen(subject_path, RTLD_NOW | RTLD_NOLOAD);
-    void *symbol = object != NULL ? dlsym(object, WRAP_CONNECT) : NULL;
+    void *symbol = wrap_symbol(subject_path, WRAP_CONNECT);
     if (symbol != NULL) {
         void (*connect)(void (*)(const char *));
         memcpy(&connect, &symbol, sizeof(connect)); /* ISO C has no cast from data to function */
         connect(hook);
-    }
-    if (object != NULL) {
-        dlclose(object);
     }
 }

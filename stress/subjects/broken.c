@@ -143,6 +143,11 @@ static int layer_quiesce(void *pool) {
     return l->bug == EARLY_IDLE ? 0 : reference_subject.quiesce(l->pool);
 }
 
+static size_t layer_queued(void *pool) {
+    struct layer *l = pool;
+    return reference_subject.queued(l->pool);
+}
+
 static const struct weir_subject broken_subject = {
     .abi = WEIR_SUBJECT_ABI,
     .size = sizeof(struct weir_subject),
@@ -155,6 +160,7 @@ static const struct weir_subject broken_subject = {
     .submit = layer_submit,
     .quiesce = layer_quiesce,
     .close = layer_close,
+    .queued = layer_queued,
 };
 
 const struct weir_subject *weir_subject(void) {
