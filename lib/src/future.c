@@ -164,14 +164,22 @@ struct weir_task *weir_future_task(struct weir_future *future, weir_call call, v
     return &future->weir__task;
 }
 
-struct weir_future *weir__future_new(weir_call call, void *arg) {
-    struct weir_future *future = aligned_alloc(FUTURE_ALIGN, (sizeof *future + FUTURE_ALIGN - 1) /
-                                                                 FUTURE_ALIGN * FUTURE_ALIGN);
+struct weir_future *weir__future_new_within(size_t size, weir_call call, uint32_t refs) {
+    struct weir_future *future =
+        aligned_alloc(FUTURE_ALIGN, (size + FUTURE_ALIGN - 1) / FUTURE_ALIGN * FUTURE_ALIGN);
     if (!future)
         return NULL;
     weir_future_init(future);
-    weir_future_task(future, call, arg, 0);
-    atomic_store_explicit(&future->weir__refs, 2, memory_order_relaxed);
+    weir_future_task(future, call, future, 0);
+    atomic_store_explicit(&future->weir__refs, refs, memory_order_relaxed);
+    return future;
+}
+
+struct weir_future *weir__future_new(weir_call call, void *arg) {
+    struct weir_future *future = weir__future_new_within(sizeof *future, call, 2);
+
+    if (future)
+        future->weir__arg = arg;
     return future;
 }
 
@@ -211,6 +219,24 @@ bool weir__future_claim(struct weir_future *future) {
     /* From here to the end of the task the pool cannot go away. */
     struct weir__host *host = future->weir__host;
     host->end_claimed(host, task, claim, false);
+    return true;
+}
+
+bool weir__future_run_here(struct weir_future *future) {
+    struct weir__frame frame;
+
+    if (!weir__task_mark_taken(&future->weir__task))
+        return false;
+    weir__frame_enter(&frame, NULL, &future->weir__task);
+    run_call(&future->weir__task);
+    weir__frame_leave(&frame);
+    return true;
+}
+
+bool weir__future_end_here(struct weir_future *future, enum weir_future_state phase, int error) {
+    if (!weir__task_mark_taken(&future->weir__task))
+        return false;
+    end_call(future, phase, error, NULL);
     return true;
 }
 
@@ -376,8 +402,10 @@ static bool is_quiet(uint32_t state) {
 int weir_future_fini(struct weir_future *future) {
     if (!future)
         return -EINVAL;
-    if (!weir__future_is_terminal(future) &&
-        atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire) != 0)
-        return weir__future_is_terminal(future) ? weir_future_fini(future) : -EBUSY;
+    if (!weir__future_is_terminal(future)) {
+        if (atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire) != 0)
+            return weir__future_is_terminal(future) ? weir_future_fini(future) : -EBUSY;
+        weir_future_cancel(future); /* never submitted: whoever hangs on it has its end */
+    }
     return await_state(future, is_quiet, WEIR_FOREVER);
 }

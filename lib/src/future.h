@@ -38,6 +38,10 @@ struct weir__host {
  * pool. NULL: no memory. */
 struct weir_future *weir__future_new(weir_call call, void *arg);
 
+/* The same at the beginning of a larger object of size bytes, with so many references; the call's
+ * argument is the object. */
+struct weir_future *weir__future_new_within(size_t size, weir_call call, uint32_t refs);
+
 /* Undoes weir__future_new when the submission failed. */
 void weir__future_discard(struct weir_future *future);
 
@@ -49,6 +53,11 @@ bool weir__future_is_terminal(struct weir_future *future);
 /* Runs the future's call on this thread if it is queued and this thread may. True: it did, and
  * the future is terminal. */
 bool weir__future_claim(struct weir_future *future);
+
+/* Ends a bound future that was never submitted: by running its call here, or with an error. False:
+ * it was cancelled, and is terminal. */
+bool weir__future_run_here(struct weir_future *future);
+bool weir__future_end_here(struct weir_future *future, enum weir_future_state phase, int error);
 
 /* Takes a callback back. False: it has been called or is about to be. */
 bool weir__future_remove_callback(struct weir_future *future, struct weir_callback *callback);

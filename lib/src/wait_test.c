@@ -63,6 +63,24 @@ static void all_times_out_while_one_is_pending(void **state) {
     free(promises);
 }
 
+static void first_error_gives_the_index_of_one_that_did_not_end_well_or_n(void **state) {
+    struct promises *promises = make_promises();
+
+    (void)state;
+    assert_int_equal(weir_wait(NULL, 0, WEIR_FIRST_ERROR, WEIR_FOREVER), 0);
+    assert_int_equal(weir_wait(promises->list, MANY, WEIR_FIRST_ERROR, WEIR_NOW), -EAGAIN);
+    weir_future_set(&promises->futures[0], NULL);
+    assert_int_equal(weir_wait(promises->list, 2, WEIR_FIRST_ERROR, 1), -ETIMEDOUT);
+    weir_future_fail(&promises->futures[77], -EIO);
+    assert_int_equal(weir_wait(promises->list, MANY, WEIR_FIRST_ERROR, WEIR_FOREVER), 77);
+    weir_future_cancel(&promises->futures[5]);
+    assert_int_equal(weir_wait(promises->list, 6, WEIR_FIRST_ERROR, WEIR_NOW), 5);
+    for (int i = 0; i < 5; i++)
+        weir_future_set(&promises->futures[i], NULL);
+    assert_int_equal(weir_wait(promises->list, 5, WEIR_FIRST_ERROR, WEIR_NOW), 5);
+    free(promises);
+}
+
 struct wait {
     struct weir_future **list;
     size_t n;
@@ -100,10 +118,43 @@ static void sleeping_waiters_return_at_the_first_or_at_the_last(void **state) {
     }
 }
 
+/* Whether the waiter, which begins with the first future, hangs on the last of them. */
+static bool hangs_on_all(struct promises *promises) {
+    return atomic_load_explicit(&promises->futures[MANY - 1].weir__state, memory_order_relaxed) !=
+           0;
+}
+
+/* Each way to end badly wakes the waiter while the others stay pending; then all end well. */
+static void sleeping_waiter_for_the_first_error_returns_at_it_or_at_the_last(void **state) {
+    (void)state;
+    for (int turn = 0; turn < 150; turn++) {
+        struct promises *promises = make_promises();
+        struct wait wait = {promises->list, MANY, WEIR_FIRST_ERROR, -1, 0};
+        pthread_t thread = unit_thread(wait_main, &wait);
+        UNTIL(hangs_on_all(promises));
+        for (int i = 0; i < MANY / 2; i++)
+            weir_future_set(&promises->futures[i], NULL);
+        if (turn % 3 == 0)
+            weir_future_fail(&promises->futures[60], -EIO);
+        else if (turn % 3 == 1)
+            weir_future_cancel(&promises->futures[60]);
+        else
+            for (int i = MANY / 2; i < MANY; i++)
+                weir_future_set(&promises->futures[i], NULL);
+        unit_join(thread);
+        assert_int_equal(wait.rc, turn % 3 == 2 ? MANY : 60);
+        assert_int_equal(wait.terminal, turn % 3 == 2 ? MANY : MANY / 2 + 1);
+        for (int i = 0; i < MANY; i++)
+            weir_future_cancel(&promises->futures[i]); /* no stale callback is called */
+        free(promises);
+    }
+}
+
 static void same_future_may_stand_in_the_list_many_times(void **state) {
     struct weir_future future;
     struct weir_future *list[MANY];
     struct wait all = {list, MANY, WEIR_ALL, -1, 0};
+    struct wait first_error = {list, MANY, WEIR_FIRST_ERROR, -1, 0};
 
     (void)state;
     weir_future_init(&future);
@@ -111,10 +162,14 @@ static void same_future_may_stand_in_the_list_many_times(void **state) {
         list[i] = &future;
     assert_int_equal(weir_wait(list, MANY, WEIR_ALL, 1), -ETIMEDOUT);
     assert_int_equal(weir_wait(list, MANY, WEIR_ANY, 1), -ETIMEDOUT);
+    assert_int_equal(weir_wait(list, MANY, WEIR_FIRST_ERROR, 1), -ETIMEDOUT);
     pthread_t thread = unit_thread(wait_main, &all);
-    weir_future_set(&future, NULL);
+    pthread_t error_thread = unit_thread(wait_main, &first_error);
+    weir_future_fail(&future, -EIO);
     unit_join(thread);
+    unit_join(error_thread);
     assert_int_equal(all.rc, 0);
+    assert_int_equal(first_error.rc, 0);
     assert_int_equal(weir_future_fini(&future), 0);
 }
 
@@ -223,6 +278,54 @@ static void nested_gets_and_waits_end_on_several_workers(void **state) {
     run_nest(unit_scheduler(state), 3, true);
 }
 
+static int note_and_return(void *arg, void **value) {
+    *value = NULL;
+    add_one((void *)((void **)arg)[0]);
+    return (int)(intptr_t)((void **)arg)[1];
+}
+
+struct claims {
+    struct weir_pool *pool;
+    _Atomic unsigned runs[3];
+    ptrdiff_t rc;
+};
+
+static int claim_until_error(void *arg, void **value) {
+    struct claims *claims = arg;
+    struct weir_future futures[3];
+    struct weir_future *list[3];
+    void *args[3][2];
+
+    (void)value;
+    for (int i = 0; i < 3; i++) {
+        args[i][0] = (void *)&claims->runs[i];
+        args[i][1] = (void *)(intptr_t)(i == 1 ? -EIO : 0);
+        list[i] = &futures[i];
+        weir_future_init(&futures[i]);
+        weir_pool_submit(claims->pool, weir_future_task(&futures[i], note_and_return, args[i], 0));
+    }
+    claims->rc = weir_wait(list, 3, WEIR_FIRST_ERROR, WEIR_FOREVER);
+    for (int i = 0; i < 3; i++) {
+        weir_future_cancel(&futures[i]);
+        weir_future_fini(&futures[i]);
+    }
+    return 0;
+}
+
+static void claiming_for_the_first_error_stops_there(void **state) {
+    struct claims claims = {.pool = unit_pool(unit_scheduler(state), 1, NULL)};
+    struct weir_future *future = NULL;
+
+    assert_int_equal(weir_pool_async(claims.pool, claim_until_error, &claims, &future), 0);
+    assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(claims.rc, 1);
+    assert_int_equal(number_of(&claims.runs[0]), 1);
+    assert_int_equal(number_of(&claims.runs[1]), 1);
+    assert_int_equal(number_of(&claims.runs[2]), 0);
+    weir_future_unref(future);
+    assert_int_equal(weir_pool_free(claims.pool), 0);
+}
+
 static int get_thread(void *arg, void **value) {
     (void)arg;
     *value = (void *)(uintptr_t)pthread_self();
@@ -294,7 +397,7 @@ static void policy_block_does_not_claim_on_a_worker(void **state) {
 struct inner {
     struct weir_future outer, inner;
     int rc;
-    ptrdiff_t all_rc;
+    ptrdiff_t all_rc, first_error_rc;
 };
 
 static int wait_for_outer(void *arg, void **value) {
@@ -304,6 +407,7 @@ static int wait_for_outer(void *arg, void **value) {
     (void)value;
     nested->rc = weir_future_get(&nested->outer, NULL, WEIR_FOREVER);
     nested->all_rc = weir_wait(list, 2, WEIR_ALL, WEIR_FOREVER);
+    nested->first_error_rc = weir_wait(list, 2, WEIR_FIRST_ERROR, WEIR_FOREVER);
     return 0;
 }
 
@@ -329,6 +433,7 @@ static void claimed_call_that_waits_for_its_claimer_gets_edeadlk(void **state) {
     assert_int_equal(weir_future_get(&outer.nested.outer, NULL, WEIR_FOREVER), 0);
     assert_int_equal(outer.nested.rc, -EDEADLK);
     assert_int_equal(outer.nested.all_rc, -EDEADLK);
+    assert_int_equal(outer.nested.first_error_rc, -EDEADLK);
     weir_future_fini(&outer.nested.outer);
     weir_future_fini(&outer.nested.inner);
     assert_int_equal(weir_pool_free(outer.pool), 0);
@@ -339,6 +444,8 @@ int main(void) {
         ONCE(bad_arguments_are_refused),
         ONCE(any_gives_the_index_of_a_terminal_one_whatever_its_end),
         ONCE(all_times_out_while_one_is_pending),
+        ONCE(first_error_gives_the_index_of_one_that_did_not_end_well_or_n),
+        ONCE(sleeping_waiter_for_the_first_error_returns_at_it_or_at_the_last),
         ONCE(sleeping_waiters_return_at_the_first_or_at_the_last),
         ONCE(same_future_may_stand_in_the_list_many_times),
         ONCE(other_callbacks_survive_a_wait_that_times_out),
@@ -346,6 +453,7 @@ int main(void) {
         BOTH(nested_gets_end_on_one_worker),
         BOTH(nested_waits_end_on_one_worker),
         BOTH(nested_gets_and_waits_end_on_several_workers),
+        BOTH(claiming_for_the_first_error_stops_there),
         BOTH(outside_thread_claims_only_what_any_thread_may_run),
         BOTH(policy_block_does_not_claim_on_a_worker),
         BOTH(claimed_call_that_waits_for_its_claimer_gets_edeadlk),

@@ -30,6 +30,7 @@ enum weir_future_state {
 typedef int (*weir_call)(void *arg, void **value);
 
 struct weir_future;
+struct weir_pool;
 struct weir__host;
 
 /* Something to be called once when a future is terminal. The caller provides the memory and keeps
@@ -102,21 +103,59 @@ WEIR_API int weir_future_on_done(struct weir_future *future, struct weir_callbac
 WEIR_API void weir_future_ref(struct weir_future *future);
 WEIR_API void weir_future_unref(struct weir_future *future);
 
-/* Ends the use of a caller-owned future: it must be terminal, or never have been submitted.
- * Returns when no thread touches its memory any more, callbacks included: a wait of moments.
+/* Ends the use of a caller-owned future: it must be terminal, or never have been submitted; then
+ * it is cancelled first, so that callbacks and dependents have their end. Returns when no thread
+ * touches its memory any more, callbacks included: a wait of moments.
  * -EBUSY: still queued or running, and nothing has happened. */
 WEIR_API int weir_future_fini(struct weir_future *future);
 
-enum weir_wait_mode {
-    WEIR_ALL = 0, /* until every one is terminal */
-    WEIR_ANY = 1, /* until at least one is */
+/*
+ * The call of a dependent future: makes its value from the outcome of another, its source. error is
+ * 0, or with WEIR_THEN_ALWAYS the source's negative errno, and value then NULL. Returns as a
+ * weir_call does.
+ */
+typedef int (*weir_continuation)(void *arg, int error, void *value, void **result);
+
+enum weir_then_flags {
+    /* Call for a source that failed or was cancelled, too. Otherwise the dependent ends as its
+     * source did, with the same error, and the call never runs. */
+    WEIR_THEN_ALWAYS = 1 << 0,
 };
 
 /*
- * Waits for several futures. WEIR_ALL: 0 when all are terminal. WEIR_ANY: the index of one that
- * is; n == 0 is -EINVAL there, a NULL anywhere. -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when
- * only the caller itself could end the wait; -ENOMEM for very long arrays. Claims as
- * weir_future_get does.
+ * Makes a dependent of source: a library-owned future whose call runs once source is terminal, on
+ * pool, or, with pool NULL, on the thread that ends source (at once, on this one, when source is
+ * terminal already). source may be of either owner and needs no reference by the dependent; what
+ * the call is given is a copy. The caller ends *next with weir_future_unref; it is written before
+ * the call can run. pool is borrowed until *next is terminal.
+ *
+ * The thread that ends source hands the call to pool and never waits for that. A pool that is full
+ * or shut down by then makes the dependent FAILED with the pool's error, -EAGAIN or -ESHUTDOWN; a
+ * pool of WEIR_FULL_CALLER_RUNS has the call run on that thread. weir_future_cancel before source
+ * is terminal makes the dependent CANCELLED at once, and leaves source alone; its memory goes when
+ * source ends. Waiting for a dependent on a worker does not claim its source: wait for that first.
+ *
+ * Dependents of dependents are ended in a loop, not one inside the other, so chains may be long.
+ *
+ * -EINVAL: a NULL, or an unknown flag; -ENOMEM. After the idea of continuations in C++'s futures
+ * proposal and of Java's CompletableFuture.
+ */
+WEIR_API int weir_future_then(struct weir_future *source, struct weir_pool *pool,
+                              weir_continuation call, void *arg, uint32_t flags,
+                              struct weir_future **next);
+
+enum weir_wait_mode {
+    WEIR_ALL = 0,         /* until every one is terminal */
+    WEIR_ANY = 1,         /* until at least one is */
+    WEIR_FIRST_ERROR = 2, /* until one has failed or was cancelled, or every one is terminal */
+};
+
+/*
+ * Waits for several futures, of any pools; one may stand in the list many times. WEIR_ALL: 0 when
+ * all are terminal. WEIR_ANY: the index of one that is; n == 0 is -EINVAL there. WEIR_FIRST_ERROR:
+ * the index of one that failed or was cancelled, while others may still run; n when all are DONE.
+ * -EINVAL: a NULL anywhere; -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK when the wait needs the
+ * end of the caller's own call; -ENOMEM for very long arrays. Claims as weir_future_get does.
  */
 WEIR_API ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait_mode mode,
                              uint64_t deadline_ns);
