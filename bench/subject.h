@@ -43,6 +43,9 @@ enum weir_subject_capability {
      * -EAGAIN, or that the task runs at once. Nothing submits while close runs. */
     WEIR_SUBJECT_FROM_TASK = 1 << 7,
     WEIR_SUBJECT_ONE_THREAD_A_TASK = 1 << 8, /* no pool: config.workers has no meaning */
+    /* A bound of its own, whatever config.capacity: submit may give -EAGAIN at any time. */
+    WEIR_SUBJECT_REJECTS = 1 << 9,
+    WEIR_SUBJECT_UNTIMED = 1 << 10, /* await knows no deadline but NOW and FOREVER */
 };
 
 /* How shutdown() treats queued tasks. */
@@ -134,10 +137,26 @@ struct weir_subject {
     /* Optional: submit for a task that will sleep or block, for pools that want to be told so (a
      * spare thread, a longer queue, a separate executor). NULL: submit takes it like any other. */
     int (*submit_blocking)(void *pool, weir_subject_fn fn, void *arg);
+
+    /*
+     * Optional, for pools that take tasks from their own threads alone: runs body(arg) on the
+     * calling thread as one of them, beside config.workers others. Every operation between open and
+     * close is then called from inside of body; what is submitted from elsewhere may run at once on
+     * its submitter. -EBUSY: another thread is inside.
+     */
+    int (*inside)(void *pool, void (*body)(void *arg), void *arg);
 };
 
-/* The one function that a subject exports. The table is static; nobody frees it. */
+/* The one function that a subject exports. The table is static; nobody frees it. It has the name of
+ * the struct, of which C++ would warn. */
+#ifdef __cplusplus
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 __attribute__((visibility("default"))) const struct weir_subject *weir_subject(void);
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }

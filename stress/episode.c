@@ -220,7 +220,8 @@ static enum handed judge_refusal(struct episode *e, const struct task *t, const 
         return HANDED_REFUSED_SHUTDOWN;
     }
     bool blocks = strcmp(e->spec->full, "block") == 0 && task_depth == 0;
-    if (error == -EAGAIN && e->spec->capacity != 0 && !blocks) {
+    bool bounded = e->spec->capacity != 0 || episode_can(e, WEIR_SUBJECT_REJECTS);
+    if (error == -EAGAIN && bounded && !blocks) {
         return HANDED_REFUSED_FULL;
     }
     episode_fail(e, "wrong error", "%s of task %u gave %d (%s)", call, t->id, error,

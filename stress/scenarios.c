@@ -46,6 +46,9 @@ const char *scenario_lacks(const struct scenario *s, const struct weir_subject *
                            uint32_t capabilities) {
     bool values = subject->async != NULL && subject->await != NULL && subject->release != NULL;
     uint32_t full = WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER;
+    if (subject->inside != NULL) {
+        return "takes tasks from threads of its own alone, and scenarios submit from outside";
+    }
     if ((s->needs & NEEDS_ASYNC) && !values) {
         return "no async and await";
     }

@@ -17,7 +17,7 @@ static json_t *patterns_of(const struct weir_subject *subject, uint32_t lacks) {
         bool offered;
     } patterns[] = {
         {"block", subject->async != NULL},
-        {"timed", subject->async != NULL},
+        {"timed", subject->async && !(capabilities & WEIR_SUBJECT_UNTIMED)},
         {"poll", subject->async && subject->poll},
         {"callback", subject->async && subject->on_done},
         {"any", subject->async && subject->wait_any},

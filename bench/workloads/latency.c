@@ -53,6 +53,8 @@ struct load {
     size_t first;     /* job that counts */
     bool share_cpu;   /* no CPU is left for the generator */
     bool servers_fit; /* each worker has a CPU */
+    int error;        /* of submit or quiesce */
+    struct usage counted_from;
     struct histogram *total;
     struct histogram *queue;
     struct histogram *service;
@@ -126,7 +128,8 @@ static bool write_schedule(struct load *load) {
 }
 
 /* Submits every job at its moment, or at once when that has passed; never skips one. */
-static int generate(struct load *load, struct usage *counted_from) {
+static void generate(void *arg) {
+    struct load *load = arg;
     struct cell_run *run = load->run;
     uint64_t start_ns = clock_now_ns() + HEAD_START_NS;
     cell_run_phase(run, "submit");
@@ -134,18 +137,18 @@ static int generate(struct load *load, struct usage *counted_from) {
         struct job *job = job_at(load, i);
         job->intended_ns += start_ns;
         if (i == load->first) {
-            *counted_from = usage_now();
+            load->counted_from = usage_now();
         }
         clock_wait_until(job->intended_ns, load->share_cpu);
         job->submitted_ns = clock_now_ns();
-        int error = run->subject->submit(run->pool, run_job, job);
-        if (error != 0) {
-            return error;
+        load->error = cell_run_submit(run, run_job, job);
+        if (load->error != 0) {
+            return;
         }
         job->accepted_ns = clock_now_ns();
     }
     cell_run_phase(run, "quiesce");
-    return run->subject->quiesce(run->pool);
+    load->error = run->subject->quiesce(run->pool);
 }
 
 static uint64_t span(uint64_t from_ns, uint64_t to_ns) {
@@ -234,6 +237,7 @@ static void report(struct load *load, struct usage used) {
                       (double)busy_ns / 1e9 / wall_s / load->servers * 100.0);
     cell_record_value(record, "caller_ran_share",
                       (double)ledger_caller_ran(&load->run->ledger) / (double)load->n);
+    cell_record_value(record, "retries", (double)load->run->retries);
     double mean_ns = (double)busy_ns / (double)counted;
     double planned_ns = (double)cell_axis_number(load->run, "service_ns");
     if (mean_ns > BUSIER_ALLOWED * planned_ns && load->servers_fit) {
@@ -284,12 +288,12 @@ static void measure_load(struct load *load) {
     if (!write_schedule(load) || !cell_run_open(run)) {
         return;
     }
-    struct usage counted_from = {0};
-    int error = generate(load, &counted_from);
-    struct usage used = usage_since(counted_from);
-    if (error != 0) {
+    cell_run_inside(run, generate, load);
+    struct usage used = usage_since(load->counted_from);
+    if (load->error != 0) {
         cell_record_end(run->record, CELL_INVALID, "%s: %s",
-                        atomic_load_explicit(&run->phase, memory_order_relaxed), strerror(-error));
+                        atomic_load_explicit(&run->phase, memory_order_relaxed),
+                        strerror(-load->error));
         return;
     }
     if (!cell_run_check(run)) {

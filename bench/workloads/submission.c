@@ -86,14 +86,13 @@ static void submit_all(struct producer *producer) {
     }
 }
 
-static void *produce(void *arg) {
+static void produce_epochs(void *arg) {
     struct producer *producer = arg;
     struct cell_run *run = engine.run;
-    ledger_thread_submits();
     for (;;) {
         pthread_barrier_wait(&engine.barrier);
         if (engine.stop) {
-            return NULL;
+            return;
         }
         producer->begun_ns = clock_now_ns();
         submit_all(producer);
@@ -106,6 +105,12 @@ static void *produce(void *arg) {
         }
         pthread_barrier_wait(&engine.barrier);
     }
+}
+
+static void *produce(void *arg) {
+    ledger_thread_submits();
+    cell_run_inside(engine.run, produce_epochs, arg);
+    return NULL;
 }
 
 /* Jain's index of the producers' rates: 1 when all are equal, 1/n when one has it all. */
@@ -240,7 +245,8 @@ static bool prepare(struct cell_run *run, const struct submission *how) {
     memset(&engine, 0, sizeof(engine));
     engine.run = run;
     engine.how = how;
-    engine.bounded = cell_axis_number(run, "capacity") != 0;
+    engine.bounded =
+        cell_axis_number(run, "capacity") != 0 || (run->capabilities & WEIR_SUBJECT_REJECTS) != 0;
     if (!cell_run_ledger(run, epochs_capacity(run, (uint64_t)how->producers * how->batch))) {
         return false;
     }
@@ -266,6 +272,10 @@ static bool prepare(struct cell_run *run, const struct submission *how) {
 void submission_measure(struct cell_run *run, const struct submission *how) {
     if (how->batch > 1 && run->subject->submit_batch == NULL) {
         cell_record_end(run->record, CELL_UNSUPPORTED, "no submit_batch");
+        return;
+    }
+    if (how->producers > 1 && run->subject->inside != NULL) {
+        cell_record_end(run->record, CELL_UNSUPPORTED, "takes tasks from one of its own threads");
         return;
     }
     if (cell_run_open(run) && prepare(run, how)) {

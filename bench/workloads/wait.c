@@ -139,7 +139,7 @@ static int begin_callback(struct waiting *w, struct operation *op, void *ticket)
 static int begin_signal(struct waiting *w, struct operation *op, void *ticket) {
     (void)ticket;
     op->begun_ns = clock_now_ns();
-    return w->run->subject->submit(w->run->pool, answer_and_post, op);
+    return cell_run_submit(w->run, answer_and_post, op);
 }
 
 static int finish_block(struct waiting *w, struct operation *op, void *ticket) {
@@ -268,6 +268,10 @@ static const char *lacks_futures(const struct cell_run *run) {
     return run->subject->async == NULL ? "no futures" : NULL;
 }
 
+static const char *lacks_deadlines(const struct cell_run *run) {
+    return run->capabilities & WEIR_SUBJECT_UNTIMED ? "no waiting with a deadline" : NULL;
+}
+
 static const char *lacks_poll(const struct cell_run *run) {
     return run->subject->poll == NULL ? "no poll" : NULL;
 }
@@ -302,7 +306,7 @@ static const char *lacks_nothing(const struct cell_run *run) {
 
 static const struct pattern patterns[] = {
     {"block", lacks_futures, turn_ring, begin_async, finish_block, 1},
-    {"timed", lacks_futures, turn_ring, begin_async, finish_timed, 1},
+    {"timed", lacks_deadlines, turn_ring, begin_async, finish_timed, 1},
     {"poll", lacks_poll, turn_ring, begin_async, finish_poll, 1},
     {"callback", lacks_callback, turn_ring, begin_callback, finish_callback, 1},
     {"any", lacks_any, turn_any, NULL, NULL, 1},
@@ -376,10 +380,23 @@ static void report(const struct epoch *total) {
     cell_record_value(record, "round_trip_ns", histogram_mean(waiting.round_trip));
     cell_record_value(record, "cpu_ns_per_round_trip", (double)total->cpu_ns / trips);
     cell_record_value(record, "csw_per_round_trip", (double)total->csw / trips);
+    cell_record_value(record, "retries", (double)waiting.run->retries);
     cell_record_histogram(record, "round_trip", waiting.round_trip);
     if (total->n < 100) {
         cell_record_doubt(record, "few round trips: %llu in the time given",
                           (unsigned long long)total->n);
+    }
+}
+
+static void measure_epochs(void *arg) {
+    struct cell_run *run = arg;
+    struct epochs epochs = {.least = 1,
+                            .capacity = run->ledger.capacity / waiting.pattern->tasks,
+                            .run = run_epoch,
+                            .state = &waiting};
+    struct epoch total;
+    if (epochs_measure(run, &epochs, &total)) {
+        report(&total);
     }
 }
 
@@ -396,14 +413,7 @@ static void measure(struct cell_run *run) {
     if (!cell_run_open(run) || !prepare(run)) {
         return;
     }
-    struct epochs epochs = {.least = 1,
-                            .capacity = run->ledger.capacity / waiting.pattern->tasks,
-                            .run = run_epoch,
-                            .state = &waiting};
-    struct epoch total;
-    if (epochs_measure(run, &epochs, &total)) {
-        report(&total);
-    }
+    cell_run_inside(run, measure_epochs, run);
 }
 
 static const struct cell_axis axes[] = {

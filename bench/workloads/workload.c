@@ -1,6 +1,7 @@
 #include "bench/workloads/workload.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,27 @@ bool cell_run_open(struct cell_run *run) {
         run->pool = NULL;
     }
     return error == 0;
+}
+
+void cell_run_inside(struct cell_run *run, void (*body)(void *arg), void *arg) {
+    if (run->subject->inside == NULL) {
+        body(arg);
+        return;
+    }
+    int error = run->subject->inside(run->pool, body, arg);
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "inside: %s", strerror(-error));
+    }
+}
+
+int cell_run_submit(struct cell_run *run, weir_subject_fn fn, void *arg) {
+    int error = run->subject->submit(run->pool, fn, arg);
+    while (error == -EAGAIN && (run->capabilities & WEIR_SUBJECT_REJECTS)) {
+        run->retries++;
+        sched_yield();
+        error = run->subject->submit(run->pool, fn, arg);
+    }
+    return error;
 }
 
 bool cell_run_ledger(struct cell_run *run, size_t capacity) {

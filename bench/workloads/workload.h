@@ -45,6 +45,7 @@ struct cell_run {
     void *pool;           /* NULL until cell_run_open */
     struct ledger ledger; /* of the epoch in progress */
     struct work work;     /* calibrated when the workload asked for it */
+    uint64_t retries;     /* of cell_run_submit */
     uint64_t work_ns;     /* the mean length asked for; 0: no calibrated work */
     /* For the words of a hang: read by the watchdog's thread. */
     _Atomic(const char *) phase;
@@ -70,6 +71,14 @@ bool cell_axis_given(const struct cell_run *run, const char *name);
 
 /* Opens the pool with the cell's workers and capacity. False: the record says why not. */
 bool cell_run_open(struct cell_run *run);
+
+/* Runs body(arg) on the calling thread, as one of the pool's own where the pool takes tasks from no
+ * others. Between open and close. */
+void cell_run_inside(struct cell_run *run, void (*body)(void *arg), void *arg);
+
+/* Submits from a thread that measures. A pool with a bound of its own is asked again until it takes
+ * the task; each time counts in run->retries. */
+int cell_run_submit(struct cell_run *run, weir_subject_fn fn, void *arg);
 
 /* Makes room for tasks in the ledger. False: the record says why not. */
 bool cell_run_ledger(struct cell_run *run, size_t capacity);
