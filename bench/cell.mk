@@ -26,52 +26,7 @@ build/$(1)/libbenchcell.a: $$(call objects,$(1),$$(CELL_SRC))
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call cell_rules,$(f))))
 
-# ---- Subjects: plug-ins ---------------------------------------------------------------------
-#
-# A subject is bench/subjects/<name>.c. GLib's own code is not built for ThreadSanitizer, which
-# would then accuse it, so glib has no plug-in there.
-
-GLIB_CFLAGS := $(shell pkg-config --cflags glib-2.0 2>/dev/null)
-GLIB_LIBS   := $(shell pkg-config --libs glib-2.0 2>/dev/null)
-# As system headers: their warnings are not ours.
-EXTRA_bench_subjects_glib := $(patsubst -I%,-isystem %,$(GLIB_CFLAGS))
-
-SUBJECT_FLAVOURS := release debug stress tsan-gcc tsan-clang asan
-SUBJECTS         := $(basename $(notdir $(wildcard bench/subjects/*.c)))
-ifeq ($(GLIB_LIBS),)
-SUBJECTS := $(filter-out glib,$(SUBJECTS))
-endif
-SUBJECTS_tsan-gcc   := $(filter-out glib,$(SUBJECTS))
-SUBJECTS_tsan-clang := $(filter-out glib,$(SUBJECTS))
-subjects_of = $(if $(filter tsan-%,$(1)),$(SUBJECTS_$(1)),$(SUBJECTS))
-
-BROKEN := $(basename $(notdir $(filter-out %/tiny.c,$(wildcard bench/subjects/broken/*.c))))
-
-# $(1) flavour, $(2) subject
-define subject_rule
-build/$(1)/subjects/$(2).so: build/$(1)/bench/subjects/$(2).o build/$(1)/bench/kernels.o \
-                             $(if $(filter weir,$(2)),build/$(1)/libweir.a)
-	@mkdir -p $$(@D)
-	$$(Q)$$(call ld,$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $$(if $$(filter glib,$(2)),$$(GLIB_LIBS))
-endef
-
-# $(1) flavour, $(2) broken subject
-define broken_rule
-build/$(1)/subjects/broken/$(2).so: build/$(1)/bench/subjects/broken/$(2).o \
-                                    build/$(1)/bench/subjects/broken/tiny.o
-	@mkdir -p $$(@D)
-	$$(Q)$$(call ld,$(1)) -shared -o $$@ $$^
-endef
-
-$(foreach f,$(SUBJECT_FLAVOURS),\
-  $(foreach s,$(call subjects_of,$(f)),$(eval $(call subject_rule,$(f),$(s))))\
-  $(foreach s,$(BROKEN),$(eval $(call broken_rule,$(f),$(s))))\
-  $(eval SUBJECTS_SO_$(f) := $(patsubst %,build/$(f)/subjects/%.so,$(call subjects_of,$(f)))))
-# The plug-ins of a flavour: $(SUBJECTS_SO_release) and so on.
-
-subjects: $(SUBJECTS_SO_release) ## the pools under test, as plug-ins
-all: subjects
-.PHONY: subjects
+include bench/subjects/subjects.mk
 
 # ---- Unit tests -----------------------------------------------------------------------------
 
@@ -85,4 +40,4 @@ $(CELL_TESTS): build/debug/tests/bench/%_test: build/debug/bench/%_test.o \
 
 TESTS += $(CELL_TESTS)
 TEST_NEEDS += $(patsubst %,build/debug/subjects/broken/%.so,$(BROKEN)) \
-              $(patsubst %,build/debug/subjects/%.so,$(filter thread glib,$(SUBJECTS)))
+              $(patsubst %,build/debug/subjects/%.so,$(filter thread glib,$(SUBJECTS_HERE)))

@@ -19,8 +19,20 @@ static const struct {
     const char *name;
     const char *package;
 } known[] = {
-    {"weir", NULL},        {"glib", "libglib2.0-dev"},       {"thread", NULL},
-    {"python", "python3"}, {"java", "default-jdk-headless"},
+    {"weir", NULL},
+    {"handmade", NULL},
+    {"glib", "libglib2.0-dev"},
+    {"apr", "libaprutil1-dev"},
+    {"uv", "libuv1-dev"},
+    {"tbb", "libtbb-dev"},
+    {"asio", "libboost-dev"},
+    {"qt", "qtbase5-dev"},
+    {"poco", "libpoco-dev"},
+    {"gomp", "g++"},
+    {"libomp", "libomp-dev"},
+    {"thread", NULL},
+    {"java", "default-jdk-headless"},
+    {"python", "python3"},
 };
 
 static const char *package_of(const char *name) {
