@@ -67,7 +67,7 @@ build/$(1)/flags: FORCE
 
 build/$(1)/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
-	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/%,$$*),-Ilib/src) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour_rules,$(f))))
 

@@ -46,6 +46,11 @@ enum weir_subject_capability {
     /* A bound of its own, whatever config.capacity: submit may give -EAGAIN at any time. */
     WEIR_SUBJECT_REJECTS = 1 << 9,
     WEIR_SUBJECT_UNTIMED = 1 << 10, /* await knows no deadline but NOW and FOREVER */
+    /* shutdown may be called from inside a task, and from a function given to on_done. */
+    WEIR_SUBJECT_SHUTDOWN_INSIDE = 1 << 11,
+    /* When memory or threads run out a call fails with -ENOMEM or -EAGAIN, or the pool goes on with
+     * fewer threads; what was accepted is not lost, and nothing aborts. */
+    WEIR_SUBJECT_EXHAUSTION = 1 << 12,
 };
 
 /* How shutdown() treats queued tasks. */

@@ -21,6 +21,8 @@
 #define BOARD_LIST      16
 #define BOARD_NAME      64
 #define BOARD_OPTIONS   8
+#define BOARD_SITES     96
+#define BOARD_FAULTS    8
 
 /* What a run was asked for; written by the supervisor before the first child starts. */
 struct settings {
@@ -34,7 +36,8 @@ struct settings {
     size_t capacities[BOARD_LIST];
     unsigned capacity_count;
     unsigned producers[BOARD_LIST], producer_count;
-    int perturb; /* -1: drawn for each episode */
+    int perturb;            /* -1: drawn for each episode */
+    char fault[BOARD_NAME]; /* empty: drawn for each episode */
     uint64_t seed;
 
     /* Replay: one episode, again and again, its seed as it stands. */
@@ -50,6 +53,7 @@ struct spec {
     char variant[BOARD_NAME];
     char full[BOARD_NAME]; /* empty: the pool's default */
     int perturb;           /* level, 0 (none) to 3 */
+    uint32_t fault;        /* enum fault */
     uint64_t seed;
 };
 
@@ -83,6 +87,14 @@ struct description {
     unsigned variant_count;
     struct scenario_text scenarios[BOARD_SCENARIOS];
     unsigned scenario_count;
+};
+
+/* A place in the subject whose call can be made to fail; found by the address behind the call. */
+struct board_site {
+    _Atomic(uintptr_t) where;
+    _Atomic(uint64_t) offset; /* in its object */
+    char call[32];
+    _Atomic(uint64_t) visits, injected;
 };
 
 struct board {
@@ -119,6 +131,9 @@ struct board {
     uint64_t steals, parks, wakes;
     bool counted; /* the subject has counters */
     uint64_t delays;
+    uint64_t fault_episodes[BOARD_FAULTS];
+    _Atomic(uint64_t) gusts[BOARD_FAULTS]; /* of a storm; stops of the process */
+    struct board_site sites[BOARD_SITES];
 
     uint32_t planned; /* records in use by the episode under way */
     struct record records[BOARD_TASKS];

@@ -12,6 +12,7 @@
 
 #include "bench/plugin.h"
 #include "stress/episode.h"
+#include "stress/fault.h"
 #include "stress/plan.h"
 #include "stress/witness.h"
 #include "stress/wrap.h"
@@ -124,7 +125,9 @@ static void run_episode(const struct plan *plan, uint64_t index) {
     atomic_fetch_add_explicit(&board->beat, 1, memory_order_relaxed);
     uint64_t delays = perturb_delays();
     perturb_begin(board->spec.seed, board->spec.perturb);
+    fault_begin(board, (enum fault)board->spec.fault, board->spec.seed);
     scenario->run(&e);
+    fault_end();
     episode_end(&e);
 #ifdef FINDS_LEAKS
     if (__lsan_do_recoverable_leak_check() != 0) {
@@ -145,6 +148,10 @@ static bool batch_over(uint64_t done) {
 /* Static: the table stays reachable until the process ends. */
 static const struct weir_subject *subject;
 
+static bool wrapped_fault(int site, const char *call, const void *where) {
+    return fault_at((enum fault_site)site, call, where);
+}
+
 static int load_subject(int board_fd) {
     static char why[PLUGIN_ERROR_SIZE];
     board = map_board(board_fd);
@@ -155,6 +162,10 @@ static int load_subject(int board_fd) {
     if (plugin_load(board->settings.subject, &subject, why) != 0) {
         fprintf(stderr, "weir-stress: %s\n", why);
         return CHILD_UNUSABLE;
+    }
+    static const struct wrap_hooks hooks = {perturb_point, wrapped_fault, fault_clock_offset};
+    if (wrap_connect(board->settings.subject, &hooks)) {
+        fault_connect(board);
     }
     void *symbol = wrap_symbol(board->settings.subject, SCENARIOS_OF_SUBJECT);
     const struct scenario *const *(*own)(void);
@@ -212,7 +223,6 @@ int child_episodes(int board_fd) {
     if (subject->perturb != NULL) {
         subject->perturb(perturb_point);
     }
-    wrap_connect(board->settings.subject, perturb_point);
     for (uint64_t done = 0; !batch_over(done); done++) {
         run_episode(&plan, board->first + done);
     }

@@ -131,12 +131,29 @@ static void on_dropped(void *arg) {
     }
 }
 
-static void plan_tasks(struct episode *e, uint32_t n) {
-    assert(n <= BOARD_TASKS);
-    e->tasks = calloc(n, sizeof(*e->tasks));
-    if (e->tasks == NULL) {
-        episode_fail(e, "harness error", "no memory for %u tasks", n);
+void *episode_memory(struct episode *e, size_t bytes) {
+    void *memory = calloc(1, bytes != 0 ? bytes : 1);
+    if (memory == NULL) {
+        episode_fail(e, "harness error", "no memory");
     }
+    return memory;
+}
+
+static void count_tasks(struct episode *e) {
+    for (uint32_t i = 0; i < e->planned; i++) {
+        struct record *r = &e->board->records[i];
+        e->board->tasks += get(&r->started);
+        e->board->refused += get(&r->refused);
+        e->board->dropped += get(&r->dropped);
+    }
+    free(e->tasks);
+    e->tasks = NULL;
+}
+
+void episode_plan(struct episode *e, uint32_t n) {
+    assert(n <= BOARD_TASKS);
+    count_tasks(e); /* of an earlier plan */
+    e->tasks = episode_memory(e, n * sizeof(*e->tasks));
     for (uint32_t i = 0; i < n; i++) {
         struct record *r = &e->board->records[i];
         atomic_store_explicit(&r->accepted, 0, memory_order_relaxed);
@@ -152,8 +169,7 @@ static void plan_tasks(struct episode *e, uint32_t n) {
     atomic_store_explicit(&current, e, memory_order_relaxed);
 }
 
-void episode_open(struct episode *e, uint32_t n) {
-    plan_tasks(e, n);
+static int open_pool(struct episode *e) {
     const struct settings *s = &e->board->settings;
     const char *options[BOARD_OPTIONS + 1] = {NULL};
     for (unsigned i = 0; i < s->option_count; i++) {
@@ -168,12 +184,44 @@ void episode_open(struct episode *e, uint32_t n) {
         .options = s->option_count != 0 ? options : NULL,
         .dropped = episode_can(e, WEIR_SUBJECT_DROPS) ? on_dropped : NULL,
     };
+    return e->subject->open(&config, &e->pool);
+}
+
+int episode_try_open(struct episode *e) {
     episode_phase(e, "open");
-    int error = e->subject->open(&config, &e->pool);
+    int error = open_pool(e);
+    e->closed = error != 0;
+    atomic_store_explicit(&e->usable, error == 0, memory_order_relaxed);
+    return error;
+}
+
+void episode_open_again(struct episode *e) {
+    int error = episode_try_open(e);
     if (error != 0) {
         episode_fail(e, "open failed", "open gave %d (%s)", error, strerror(-error));
     }
-    atomic_store_explicit(&e->usable, true, memory_order_relaxed);
+}
+
+void episode_open(struct episode *e, uint32_t n) {
+    episode_plan(e, n);
+    episode_open_again(e);
+}
+
+void episode_open_another(struct episode *e, struct episode *other) {
+    *other = *e;
+    int error = open_pool(other);
+    if (error != 0) {
+        episode_fail(e, "open failed", "open of a second pool gave %d (%s)", error,
+                     strerror(-error));
+    }
+}
+
+void episode_close_another(struct episode *other) {
+    int error = other->subject->close(other->pool);
+    if (error != 0) {
+        episode_fail(other, "close failed", "close of a second pool gave %d (%s)", error,
+                     strerror(-error));
+    }
 }
 
 static void count_work(struct episode *e) {
@@ -198,14 +246,7 @@ void episode_close(struct episode *e) {
 }
 
 void episode_end(struct episode *e) {
-    for (uint32_t i = 0; i < e->planned; i++) {
-        struct record *r = &e->board->records[i];
-        e->board->tasks += get(&r->started);
-        e->board->refused += get(&r->refused);
-        e->board->dropped += get(&r->dropped);
-    }
-    free(e->tasks);
-    e->tasks = NULL;
+    count_tasks(e);
     e->planned = 0; /* whatever still comes has a wrong argument; the board keeps its number */
     unmap_released();
 }
@@ -390,6 +431,10 @@ void task_begin(struct task *t) {
         episode_fail(e, "run and dropped", "task %u was dropped, and then ran", t->id);
     }
     task_depth++;
+}
+
+bool task_is_nested(void) {
+    return task_depth > 1;
 }
 
 void task_end(struct task *t) {

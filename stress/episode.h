@@ -11,13 +11,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "bench/subject.h"
 #include "stress/board.h"
 #include "stress/perturb.h"
 
-#define EPISODE_CREW  8
-#define EPISODE_BATCH 4 /* at most, in one call */
+#define EPISODE_CREW           16 /* threads that a scenario may start, and as many again */
+#define EPISODE_MOST_PRODUCERS 8
+#define EPISODE_BATCH          4 /* at most, in one call */
 
 struct episode;
 
@@ -78,6 +80,15 @@ uint64_t episode_after_ns(uint64_t ns); /* a deadline: now and ns more */
 
 /* Plans n tasks and opens the pool. The tasks' memory lives until episode_end. */
 void episode_open(struct episode *e, uint32_t n);
+/* The same in two steps, for scenarios with several pools one after the other, or with an open that
+ * may fail (0 or its error). */
+void episode_plan(struct episode *e, uint32_t n);
+void episode_open_again(struct episode *e);
+int episode_try_open(struct episode *e);
+/* A second pool beside the first. Its tasks are among those that were planned; the copy of the
+ * episode is used for what goes to it. */
+void episode_open_another(struct episode *e, struct episode *other);
+void episode_close_another(struct episode *other);
 void episode_close(struct episode *e); /* closes the pool; every task must have ended then */
 void episode_end(struct episode *e);
 
@@ -115,6 +126,8 @@ void task_end(struct task *t);              /* last: writes out */
 void task_plain(void *task);                /* a whole task: begin, end */
 void *task_call(void *task);                /* a whole call; its value is the task's own address */
 uint64_t task_result(const struct task *t); /* what out must be */
+/* The pool runs this task inside another one of the harness's, on the same thread. */
+bool task_is_nested(void);
 
 /* ---- Checking ---- */
 
@@ -131,6 +144,8 @@ void episode_check_value(struct episode *e, const struct task *t, const void *va
  * an address of it is named so. Kept until episode_end. */
 void episode_released(struct episode *e, void *memory, size_t bytes);
 bool episode_was_released(const void *address); /* async-signal-safe */
+
+void *episode_memory(struct episode *e, size_t bytes); /* zeroed; free() gives it back */
 
 /* ---- Threads and events ---- */
 
@@ -163,6 +178,11 @@ enum scenario_needs {
     NEEDS_NESTED = 1 << 3,
     NEEDS_BOUNDED = 1 << 4,
     NEEDS_FROM_TASK = 1 << 5,
+    NEEDS_ON_DONE = 1 << 6,
+    NEEDS_SHUTDOWN_INSIDE = 1 << 7,
+    NEEDS_EXHAUSTION = 1 << 8,
+    NEEDS_FIFO = 1 << 9,
+    NEEDS_FORK = 1 << 10, /* a sanitizer under which a forked child can live */
 };
 
 struct scenario {

@@ -9,6 +9,7 @@
 
 #include "stress/child.h"
 #include "stress/episode.h"
+#include "stress/fault.h"
 #include "stress/names.h"
 #include "stress/plan.h"
 #include "stress/supervise.h"
@@ -25,6 +26,7 @@ enum key {
     KEY_PRODUCERS,
     KEY_FULL,
     KEY_PERTURB,
+    KEY_FAULT,
     KEY_RUNNER,
     KEY_HANG,
     KEY_QUIET,
@@ -71,9 +73,10 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "NUMBER", 0, "of shapes, choices and delays; default from the clock", 0},
     {"workers", KEY_WORKERS, "N,...", 0, "default 1,2,3,8", 1},
     {"capacity", KEY_CAPACITY, "N,...", 0, "bound of the queue; 0: none; default 1,2,64,0", 1},
-    {"producers", KEY_PRODUCERS, "N,...", 0, "default 1,2,3; at most 4", 1},
+    {"producers", KEY_PRODUCERS, "N,...", 0, "default 1,2,3,8; at most 8", 1},
     {"full", KEY_FULL, "POLICY", 0, "replay: block, reject or caller-runs", 1},
     {"perturb", KEY_PERTURB, "LEVEL", 0, "delays: 0 none to 3 many; default drawn an episode", 1},
+    {"fault", KEY_FAULT, "NAME", 0, "of the surroundings; `list` shows them; default drawn", 1},
     {"runner", KEY_RUNNER, "PROGRAM", 0,
      "the weir-stress of another build, sanitized perhaps, that runs the episodes", 2},
     {"hang-limit", KEY_HANG, "SECONDS", 0,
@@ -156,6 +159,20 @@ static void set_full(struct argp_state *state, struct settings *s, const char *p
                  nearest != NULL ? "?" : "");
 }
 
+static void set_fault(struct argp_state *state, struct settings *s, const char *name) {
+    const char *names[FAULTS];
+    for (unsigned i = 0; i < FAULTS; i++) {
+        names[i] = fault_rows[i].name;
+    }
+    if (fault_find(name) == FAULTS) {
+        const char *nearest = names_nearest(name, names, FAULTS);
+        argp_failure(state, VERDICT_USAGE, 0, "--fault=%s: no such fault%s%s%s", name,
+                     nearest != NULL ? "; did you mean " : "; `weir-stress list` shows them",
+                     nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    }
+    snprintf(s->fault, sizeof(s->fault), "%s", name);
+}
+
 static void add_option(struct argp_state *state, struct settings *s, const char *text) {
     if (s->option_count == BOARD_OPTIONS || strlen(text) >= sizeof(s->options[0])) {
         argp_failure(state, VERDICT_USAGE, 0, "--set: at most %d options of %zu characters",
@@ -173,7 +190,7 @@ static void set_shape(struct argp_state *state, struct settings *s, int key, cha
         memcpy(s->workers, list.values, sizeof(s->workers));
         s->worker_count = list.count;
     } else if (key == KEY_PRODUCERS) {
-        list = numbers(state, "producers", arg, 1, EPISODE_CREW / 2);
+        list = numbers(state, "producers", arg, 1, EPISODE_MOST_PRODUCERS);
         memcpy(s->producers, list.values, sizeof(s->producers));
         s->producer_count = list.count;
     } else {
@@ -224,6 +241,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_PERTURB:
         s->perturb = (int)number(state, "perturb", arg, 0, PERTURB_LEVELS - 1);
         return 0;
+    case KEY_FAULT:
+        set_fault(state, s, arg);
+        return 0;
     case KEY_RUNNER:
         order->runner = arg;
         return 0;
@@ -257,10 +277,20 @@ static void list_scenarios(const struct description *d) {
     }
 }
 
+static void list_faults(void) {
+    printf("\nfaults of the surroundings, with what a correct pool may do and may not:\n");
+    for (unsigned i = 1; i < FAULTS; i++) {
+        const struct fault_row *row = &fault_rows[i];
+        printf("%-22s  %s; allowed: %s; forbidden: %s\n", row->name, row->done, row->allowed,
+               row->forbidden);
+    }
+}
+
 static int command_list(struct order *order) {
     struct run run;
     if (order->settings.subject[0] == '\0') {
         list_scenarios(NULL);
+        list_faults();
         return VERDICT_NOTHING;
     }
     int code = supervise_open(&run, order);
@@ -272,6 +302,7 @@ static int command_list(struct order *order) {
         }
         printf("%s", d->variant_count != 0 ? "\n" : "");
         list_scenarios(d);
+        list_faults();
     }
     supervise_close(&run);
     return code;

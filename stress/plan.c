@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stress/fault.h"
+
 void settings_default(struct settings *s) {
     static const unsigned workers[] = {1, 2, 3, 8};
     static const size_t capacities[] = {1, 2, 64, 0};
-    static const unsigned producers[] = {1, 2, 3};
+    static const unsigned producers[] = {1, 2, 3, 8};
     memset(s, 0, sizeof(*s));
     memcpy(s->workers, workers, sizeof(workers));
     memcpy(s->capacities, capacities, sizeof(capacities));
@@ -129,6 +131,13 @@ static void choose_full(const struct plan *p, uint64_t random, struct spec *out)
     snprintf(out->full, sizeof(out->full), "%s", p->fulls[random % p->full_count]);
 }
 
+/* Fair weather in half of the episodes. */
+static void choose_fault(const struct settings *s, uint64_t random, struct spec *out) {
+    out->fault = s->fault[0] != '\0' ? fault_find(s->fault)
+                 : (random & 1) != 0 ? FAULT_NONE
+                                     : 1 + (uint32_t)(random >> 1) % (FAULTS - 1);
+}
+
 static void replayed(const struct plan *p, struct spec *out) {
     const struct settings *s = p->settings;
     out->scenario = p->scenarios[0];
@@ -137,6 +146,7 @@ static void replayed(const struct plan *p, struct spec *out) {
     out->producers = s->producers[0];
     out->seed = s->seed;
     out->perturb = s->perturb < 0 ? 2 : s->perturb;
+    out->fault = s->fault[0] != '\0' ? fault_find(s->fault) : FAULT_NONE;
     snprintf(out->variant, sizeof(out->variant), "%s", p->variants[0]);
     snprintf(out->full, sizeof(out->full), "%s", s->full);
 }
@@ -166,5 +176,6 @@ void plan_episode(const struct plan *p, uint64_t index, struct spec *out) {
     snprintf(out->variant, sizeof(out->variant), "%s", p->variants[variant]);
     out->seed = stress_mix(s->seed ^ stress_mix(index));
     choose_full(p, stress_mix(out->seed ^ 1), out);
+    choose_fault(s, stress_mix(out->seed ^ 3), out);
     out->perturb = s->perturb >= 0 ? s->perturb : (int)(stress_mix(out->seed ^ 2) % PERTURB_LEVELS);
 }

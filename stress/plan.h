@@ -29,7 +29,7 @@ struct plan {
 };
 
 /* Fills the grid that is swept unless narrowed: workers {1,2,3,8}, capacity {1,2,64,unbounded},
- * producers {1,2,3}; all scenarios. */
+ * producers {1,2,3,8}; all scenarios. */
 void settings_default(struct settings *s);
 
 /* 0, or -ENOENT when no scenario applies, -EINVAL when the subject has no such configuration. */

@@ -1,9 +1,11 @@
 #include "stress/report.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "stress/episode.h"
+#include "stress/fault.h"
 
 #define LOG_LINES 160
 
@@ -15,6 +17,9 @@ static void print_shape(FILE *out, const struct spec *spec) {
     }
     if (spec->variant[0] != '\0') {
         fprintf(out, " config=%s", spec->variant);
+    }
+    if (spec->fault != FAULT_NONE) {
+        fprintf(out, " fault=%s", fault_rows[spec->fault].name);
     }
 }
 
@@ -44,6 +49,9 @@ static void print_replay(FILE *out, const struct run *run) {
             spec->producers);
     if (spec->full[0] != '\0') {
         print_word(out, "--full", spec->full);
+    }
+    if (spec->fault != FAULT_NONE) {
+        print_word(out, "--fault", fault_rows[spec->fault].name);
     }
     fprintf(out, " --perturb=%d --seed=0x%llx\n", spec->perturb, (unsigned long long)spec->seed);
 }
@@ -144,6 +152,57 @@ static void count_shapes(const struct board *board, unsigned *seen, uint64_t *fe
     }
 }
 
+static void print_faults(FILE *out, const struct board *b) {
+    fprintf(out, "  faults of the surroundings, episodes (gusts):");
+    for (unsigned i = 1; i < FAULTS; i++) {
+        fprintf(out, "%s %s %llu", i == 1 ? "" : ",", fault_rows[i].name,
+                (unsigned long long)b->fault_episodes[i]);
+        uint64_t gusts = atomic_load_explicit(&b->gusts[i], memory_order_relaxed);
+        if (gusts != 0) {
+            fprintf(out, " (%llu)", (unsigned long long)gusts);
+        }
+    }
+    fprintf(out, "\n");
+}
+
+/* The function that an offset into the subject lies in; "?" without binutils. */
+static void name_place(const struct run *run, uint64_t offset, char *name, size_t size) {
+    char command[PATH_MAX + 64];
+    snprintf(name, size, "?");
+    if (strchr(run->order->settings.subject, '\'') != NULL) {
+        return;
+    }
+    snprintf(command, sizeof(command), "addr2line -f -e '%s' 0x%llx 2>/dev/null",
+             run->order->settings.subject, (unsigned long long)offset - 1);
+    FILE *pipe = popen(command, "r");
+    if (pipe != NULL) {
+        if (fgets(name, (int)size, pipe) != NULL) {
+            name[strcspn(name, "\n")] = '\0';
+        }
+        pclose(pipe);
+    }
+}
+
+/* The places of the subject where calls can be made to fail: visited, and made to fail. */
+static void print_sites(FILE *out, const struct run *run) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < BOARD_SITES; i++) {
+        const struct board_site *s = &run->board->sites[i];
+        uint64_t visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
+        char place[48];
+        if (visits == 0) {
+            continue;
+        }
+        name_place(run, atomic_load_explicit(&s->offset, memory_order_relaxed), place,
+                   sizeof(place));
+        fprintf(out, "%s %s in %s %llu/%llu", n++ == 0 ? "  sites (made to fail/visited):" : ",",
+                s->call, place,
+                (unsigned long long)atomic_load_explicit(&s->injected, memory_order_relaxed),
+                (unsigned long long)visits);
+    }
+    fprintf(out, "%s", n != 0 ? "\n" : "");
+}
+
 void report_coverage(FILE *out, const struct run *run, double seconds) {
     const struct board *b = run->board;
     const struct settings *s = &b->settings;
@@ -168,7 +227,10 @@ void report_coverage(FILE *out, const struct run *run, double seconds) {
         fprintf(out, "; %llu steals, %llu parks, %llu wakes", (unsigned long long)b->steals,
                 (unsigned long long)b->parks, (unsigned long long)b->wakes);
     }
-    fprintf(out, "\n%s in %llu episodes, %.1f s\n",
+    fprintf(out, "\n");
+    print_faults(out, b);
+    print_sites(out, run);
+    fprintf(out, "%s in %llu episodes, %.1f s\n",
             run->verdict.word[0] != '\0' ? verdict_name(verdict_code(run->verdict.word))
             : report_is_conclusive(run)  ? "nothing found"
                                          : "INCONCLUSIVE: nothing found, too little covered,",

@@ -1,10 +1,23 @@
 #include "stress/episode.h"
+#include "stress/fault.h"
 
 #include <stddef.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define FORKED_CHILD_DIES true
+#else
+#define FORKED_CHILD_DIES false
+#endif
+
 extern const struct scenario scenario_exactly_once, scenario_lost_wakeup, scenario_early_idle,
     scenario_shutdown_race, scenario_submit_after_shutdown, scenario_nested_wait,
-    scenario_future_lifetime, scenario_full_queue, scenario_cancel_race;
+    scenario_future_lifetime, scenario_full_queue, scenario_cancel_race, scenario_work_conservation,
+    scenario_starvation, scenario_callbacks, scenario_two_pools, scenario_waiters_return,
+    scenario_shutdown_inside, scenario_lifecycle, scenario_idle_cost, scenario_timeouts,
+    scenario_exhaustion, scenario_fork_outside;
 
 /* Filled up by scenarios_add, before the first episode. */
 static const struct scenario *table[BOARD_SCENARIOS] = {
@@ -17,6 +30,17 @@ static const struct scenario *table[BOARD_SCENARIOS] = {
     &scenario_future_lifetime,
     &scenario_full_queue,
     &scenario_cancel_race,
+    &scenario_work_conservation,
+    &scenario_starvation,
+    &scenario_callbacks,
+    &scenario_two_pools,
+    &scenario_waiters_return,
+    &scenario_shutdown_inside,
+    &scenario_lifecycle,
+    &scenario_idle_cost,
+    &scenario_timeouts,
+    &scenario_exhaustion,
+    &scenario_fork_outside,
 };
 
 unsigned scenario_count(void) {
@@ -63,6 +87,24 @@ const char *scenario_lacks(const struct scenario *s, const struct weir_subject *
     }
     if ((s->needs & NEEDS_FROM_TASK) && !(capabilities & WEIR_SUBJECT_FROM_TASK)) {
         return "no submission from inside a task";
+    }
+    if ((s->needs & NEEDS_ON_DONE) && subject->on_done == NULL) {
+        return "no on_done";
+    }
+    if ((s->needs & NEEDS_SHUTDOWN_INSIDE) && !(capabilities & WEIR_SUBJECT_SHUTDOWN_INSIDE)) {
+        return "no shutdown from inside a task";
+    }
+    if ((s->needs & NEEDS_EXHAUSTION) && !(capabilities & WEIR_SUBJECT_EXHAUSTION)) {
+        return "does not say that it survives without memory or threads";
+    }
+    if ((s->needs & NEEDS_EXHAUSTION) && !fault_is_connected()) {
+        return "built without the wrappers that refuse memory and threads";
+    }
+    if ((s->needs & NEEDS_FIFO) && !(capabilities & WEIR_SUBJECT_FIFO)) {
+        return "not first in, first out";
+    }
+    if ((s->needs & NEEDS_FORK) && FORKED_CHILD_DIES) {
+        return "under ThreadSanitizer a forked child cannot live";
     }
     if ((s->needs & NEEDS_BOUNDED) &&
         (!(capabilities & WEIR_SUBJECT_BOUNDED) || !(capabilities & full))) {

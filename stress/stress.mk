@@ -2,6 +2,8 @@
 
 STRESS_SRC  := $(filter-out %_test.c stress/wrappers.c,$(wildcard stress/*.c stress/scenarios/*.c))
 STRESS_LIB  := $(filter-out stress/main.c,$(STRESS_SRC)) bench/plugin.c
+# Scenarios of weir's own: what no other pool has, and its parts alone.
+STRESS_WEIR := $(wildcard stress/weir/*.c stress/structures/*.c)
 STRESS_TEST := $(wildcard stress/*_test.c)
 
 # Where a subject that is built from source meets delays: see stress/wrap.h.
@@ -9,7 +11,8 @@ comma := ,
 STRESS_WRAPPED := pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock \
   pthread_rwlock_rdlock pthread_rwlock_wrlock pthread_rwlock_unlock pthread_spin_lock \
   pthread_spin_unlock pthread_cond_wait pthread_cond_timedwait pthread_cond_signal \
-  pthread_cond_broadcast sem_wait sem_post pthread_create
+  pthread_cond_broadcast sem_wait sem_post pthread_create syscall clock_gettime malloc calloc \
+  realloc aligned_alloc
 STRESS_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,$(STRESS_WRAPPED))
 
 # Reserved names are what -Wl,--wrap asks for.
@@ -18,6 +21,11 @@ EXTRA_stress_wrappers := -Wno-reserved-identifier -Wno-unknown-warning-option
 define stress_rules
 build/$(1)/weir-stress: $$(call objects,$(1),stress/main.c $(STRESS_LIB))
 	$$(Q)$$(call ld,$(1)) -rdynamic -o $$@ $$^ -ldl
+
+build/$(1)/stress/subjects/weir.so: build/$(1)/bench/subjects/weir.o build/$(1)/bench/kernels.o build/$(1)/stress/wrappers.o \
+    $$(call objects,$(1),$$(STRESS_WEIR)) build/$(1)/libweir.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(call ld,$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(STRESS_WRAP)
 
 build/$(1)/stress/subjects/%.so: build/$(1)/stress/subjects/%.o \
     build/$(1)/stress/subjects/reference_pool.o build/$(1)/stress/wrappers.o
@@ -35,7 +43,7 @@ SUBJECT ?=
 BUDGET  ?= 60
 
 # $(call stress_subject,flavour): the plug-in that the flavour runs.
-stress_subject = $(if $(SUBJECT),$(if $(filter %.c,$(SUBJECT)),$(call own_subject,$(1)),$(SUBJECT)),build/$(1)/subjects/weir.so)
+stress_subject = $(if $(SUBJECT),$(if $(filter %.c,$(SUBJECT)),$(call own_subject,$(1)),$(SUBJECT)),build/$(1)/stress/subjects/weir.so)
 own_subject = build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so
 
 ifneq ($(filter %.c,$(SUBJECT)),)

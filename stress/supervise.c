@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "stress/episode.h"
+#include "stress/fault.h"
 #include "stress/names.h"
 #include "stress/report.h"
 #include "stress/stacks.h"
@@ -184,6 +185,24 @@ static void found_at_end(struct run *run, pid_t pid, int status) {
     free(log);
 }
 
+/* FAULT_STOP: stops the child for some milliseconds. False: it has ended, or crashed, meanwhile,
+ * and status tells. */
+static bool stop_a_while(struct run *run, pid_t pid, int *status) {
+    static uint64_t random = 1;
+    if (!run->board->inside || run->board->spec.fault != FAULT_STOP) {
+        return true;
+    }
+    kill(pid, SIGSTOP);
+    if (waitpid(pid, status, WUNTRACED) != pid || !WIFSTOPPED(*status) ||
+        atomic_load_explicit(&run->board->crash_signal, memory_order_relaxed) != 0) {
+        return false;
+    }
+    poll(NULL, 0, 1 + (int)(stress_random(&random) % 8));
+    kill(pid, SIGCONT);
+    atomic_fetch_add_explicit(&run->board->gusts[FAULT_STOP], 1, memory_order_relaxed);
+    return true;
+}
+
 /* Until the child has ended, was stopped, or makes no progress. */
 static void watch(struct run *run, pid_t pid) {
     uint64_t last = 0, since_ns = supervise_now_ns();
@@ -201,7 +220,10 @@ static void watch(struct run *run, pid_t pid) {
             atomic_store_explicit(&run->board->stop, 1, memory_order_relaxed);
         }
         report_progress(run);
-        poll(NULL, 0, 10);
+        if (!stop_a_while(run, pid, &status)) {
+            break;
+        }
+        poll(NULL, 0, run->board->spec.fault == FAULT_STOP ? 1 : 10);
     }
     found_at_end(run, pid, status);
 }

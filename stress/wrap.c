@@ -16,11 +16,13 @@ void *wrap_symbol(const char *subject_path, const char *name) {
     return symbol;
 }
 
-void wrap_connect(const char *subject_path, void (*hook)(const char *point)) {
+bool wrap_connect(const char *subject_path, const struct wrap_hooks *hooks) {
     void *symbol = wrap_symbol(subject_path, WRAP_CONNECT);
-    if (symbol != NULL) {
-        void (*connect)(void (*)(const char *));
-        memcpy(&connect, &symbol, sizeof(connect)); /* ISO C has no cast from data to function */
-        connect(hook);
+    if (symbol == NULL) {
+        return false;
     }
+    void (*connect)(const struct wrap_hooks *);
+    memcpy(&connect, &symbol, sizeof(connect)); /* ISO C has no cast from data to function */
+    connect(hooks);
+    return true;
 }

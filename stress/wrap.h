@@ -1,17 +1,28 @@
 /*
- * Wrapped pthread calls of a subject that is built from source: `-Wl,--wrap` leads its locks and
- * condition variables here, where a delay may come before and after the real call.
+ * Wrapped calls of a subject that is built from source: `-Wl,--wrap` leads its locks, condition
+ * variables, threads, memory and system calls to wrappers.c, where a delay may come before and
+ * after the real call, and the call may be made to fail.
  */
 #ifndef STRESS_WRAP_H
 #define STRESS_WRAP_H
 
-/* Where a wrapped subject finds the hook; exported by wrap.c inside the subject. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the harness gives to the wrappers. */
+struct wrap_hooks {
+    void (*point)(const char *name);
+    bool (*fault)(int site, const char *call, const void *where); /* fault_at of fault.h */
+    int64_t (*clock_offset)(void);
+};
+
+/* Where a wrapped subject takes them; exported by wrappers.c inside the subject. */
 #define WRAP_CONNECT "weir_stress_wrap_connect"
 
 /* A symbol that a loaded subject exports, or NULL. */
 void *wrap_symbol(const char *subject_path, const char *name);
 
-/* Gives the hook to a loaded subject that was built with the wrappers; else does nothing. */
-void wrap_connect(const char *subject_path, void (*hook)(const char *point));
+/* Gives the hooks to a loaded subject that was built with the wrappers. False: it was not. */
+bool wrap_connect(const char *subject_path, const struct wrap_hooks *hooks);
 
 #endif

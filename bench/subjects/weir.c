@@ -466,7 +466,8 @@ static const struct weir_subject subject = {
     .notes = "unbounded unless a capacity is given; no allocation for futures",
     .capabilities = WEIR_SUBJECT_NESTED | WEIR_SUBJECT_FIFO | WEIR_SUBJECT_BOUNDED |
                     WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER |
-                    WEIR_SUBJECT_DROPS | WEIR_SUBJECT_FROM_TASK,
+                    WEIR_SUBJECT_DROPS | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHUTDOWN_INSIDE |
+                    WEIR_SUBJECT_EXHAUSTION,
     .variants = variants,
     .open = subject_open,
     .submit = subject_submit,
