@@ -100,6 +100,9 @@ const char *scenario_lacks(const struct scenario *s, const struct weir_subject *
     if ((s->needs & NEEDS_EXHAUSTION) && !fault_is_connected()) {
         return "built without the wrappers that refuse memory and threads";
     }
+    if ((s->needs & NEEDS_DEADLINES) && (capabilities & WEIR_SUBJECT_UNTIMED)) {
+        return "no waiting with a deadline";
+    }
     if ((s->needs & NEEDS_FIFO) && !(capabilities & WEIR_SUBJECT_FIFO)) {
         return "not first in, first out";
     }

@@ -94,7 +94,7 @@ static void await_all(struct member *m) {
         void *value = NULL;
         perturb_point("harness:await");
         int error = -ETIMEDOUT;
-        if (stress_random(&m->random) % 4 == 0) {
+        if (stress_random(&m->random) % 4 == 0 && !episode_can(e, WEIR_SUBJECT_UNTIMED)) {
             error = e->subject->await(e->pool, t->ticket,
                                       episode_after_ns(stress_random(&m->random) % 300000), &value);
         }

@@ -106,7 +106,7 @@ static void run(struct episode *e) {
 const struct scenario scenario_timeouts = {
     .name = "timeouts",
     .invariant = "a wait with a deadline ends neither before it nor long after, and harms nothing",
-    .needs = NEEDS_ASYNC,
+    .needs = NEEDS_ASYNC | NEEDS_DEADLINES,
     .reach = {"waits in vain"},
     .run = run,
 };
