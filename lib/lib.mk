@@ -22,14 +22,22 @@ all: lib
 
 # Unit tests link the debug library with malloc, pthread_create and eventfd wrapped, so that a test
 # can make the n-th call fail.
-LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create,--wrap=eventfd
+LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create,--wrap=eventfd,--wrap=timerfd_create
 
 LIB_TEST_PROGRAMS := $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
-LIB_TEST_HELP     := $(call objects,debug,$(wildcard lib/src/test/*.c))
 
-$(LIB_TEST_PROGRAMS): build/debug/tests/lib/%_test: build/debug/lib/src/%_test.o $(LIB_TEST_HELP) \
-                                                    build/debug/libweir.a
-	@mkdir -p $(@D)
-	$(Q)$(call ld,debug) $(LIB_WRAP) -o $@ $(filter %.o,$^) build/debug/libweir.a -lcmocka
+define lib_test_rules
+$(patsubst lib/src/%_test.c,build/$(1)/tests/lib/%_test,$(LIB_TEST)): build/$(1)/tests/lib/%_test: \
+  build/$(1)/lib/src/%_test.o $$(call objects,$(1),$(wildcard lib/src/test/*.c)) build/$(1)/libweir.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(call ld,$(1)) $$(LIB_WRAP) -o $$@ $$(filter %.o,$$^) build/$(1)/libweir.a -lcmocka
+endef
+$(foreach f,debug tsan-gcc asan,$(eval $(call lib_test_rules,$(f))))
+
+# unit-FLAVOUR: the unit tests under a sanitizer; UNIT="token group" picks some.
+UNIT ?= $(patsubst lib/src/%_test.c,%,$(LIB_TEST))
+unit-tsan-gcc unit-asan: unit-%: ; @$(MAKE) --no-print-directory $(UNIT:%=build/$*/tests/lib/%_test)
+	@scripts/unit $(UNIT:%=build/$*/tests/lib/%_test)
+.PHONY: unit-tsan-gcc unit-asan
 
 TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers

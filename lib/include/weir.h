@@ -13,5 +13,6 @@
 #include <weir/queue.h>
 #include <weir/stats.h>
 #include <weir/task.h>
+#include <weir/token.h>
 
 #endif

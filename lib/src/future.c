@@ -122,9 +122,15 @@ static void end_call(struct weir_future *future, enum weir_future_state phase, i
 
     future->weir__error = error;
     future->weir__value = value;
+    weir__frame_end(&future->weir__task);
     publish(future, phase, false);
     if (library_owned)
         weir_future_unref(future);
+}
+
+void weir__future_end(struct weir_future *future, enum weir_future_state phase, int error,
+                      void *value) {
+    end_call(future, phase, error, value);
 }
 
 static int run_call(struct weir_task *task) {
@@ -192,6 +198,17 @@ void weir__future_set_host(struct weir_task *task, struct weir__host *host) {
     future_of(task)->weir__spin_ns = host->spin_ns;
 }
 
+int weir_future_set_token(struct weir_future *future, struct weir_token *token) {
+    if (!future)
+        return -EINVAL;
+    if (weir__future_is_terminal(future))
+        return -EALREADY;
+    if (atomic_load_explicit(&future->weir__task.weir__state, memory_order_relaxed) != 0)
+        return -EBUSY;
+    future->weir__token = token;
+    return 0;
+}
+
 bool weir__future_is_terminal(struct weir_future *future) {
     return is_terminal(load(future));
 }
@@ -218,7 +235,7 @@ bool weir__future_claim(struct weir_future *future) {
         return false;
     /* From here to the end of the task the pool cannot go away. */
     struct weir__host *host = future->weir__host;
-    host->end_claimed(host, task, claim, false);
+    host->end_claimed(host, task, claim, weir__future_is_revoked(task));
     return true;
 }
 
@@ -357,7 +374,7 @@ int weir_future_cancel(struct weir_future *future) {
                                                  TASK_CLAIMED | TASK_CANCELLED,
                                                  memory_order_acq_rel, memory_order_acquire))
         return state == TASK_QUEUED ? weir_future_cancel(future) : cancel_too_late(future, state);
-    drop_call(task, -ECANCELED);
+    task->drop(task, -ECANCELED);
     return 0;
 }
 

@@ -21,13 +21,15 @@
 #include <stdbool.h>
 
 #include <weir/future.h>
+#include <weir/token.h>
 
 #include "claim.h"
 
 /* What a future needs of the pool that it is queued in; the pool lies a floor above. */
 struct weir__host {
-    bool claims;      /* a thread inside a task of this pool claims what it waits for */
-    uint32_t spin_ns; /* how long a thread looks at a future before it sleeps */
+    bool claims;                /* a thread inside a task of this pool claims what it waits for */
+    uint32_t spin_ns;           /* how long a thread looks at a future before it sleeps */
+    _Atomic uint32_t cancelled; /* running tasks are asked to end */
     /* Ends a task that the caller has claimed: runs it, or drops it when cancelled. The host may
      * be gone afterwards. */
     void (*end_claimed)(struct weir__host *host, struct weir_task *task, enum weir__claim claim,
@@ -41,6 +43,20 @@ struct weir_future *weir__future_new(weir_call call, void *arg);
 /* The same at the beginning of a larger object of size bytes, with so many references; the call's
  * argument is the object. */
 struct weir_future *weir__future_new_within(size_t size, weir_call call, uint32_t refs);
+
+/* Whether a token forbids the task, which the caller has in hand, or has claimed, to run: it is to
+ * be dropped. Later nobody may look: the token is its owner's again once the future is terminal. */
+static inline bool weir__future_is_revoked(const struct weir_task *task) {
+    const struct weir_future *future = (const struct weir_future *)(const void *)task;
+
+    return (task->flags & WEIR__TASK_FUTURE) && future->weir__token &&
+           weir_token_is_cancelled(future->weir__token);
+}
+
+/* Makes the future of a task that is run or dropped just now terminal, and gives up the pool's
+ * reference: for tasks that do not leave it to the future's own run and drop. */
+void weir__future_end(struct weir_future *future, enum weir_future_state phase, int error,
+                      void *value);
 
 /* Undoes weir__future_new when the submission failed. */
 void weir__future_discard(struct weir_future *future);

@@ -63,7 +63,7 @@ static void run_taken(struct weir__worker *worker, struct weir_task *task) {
     struct weir_pool *pool = worker->pool;
 
     /* After a shutdown that cancels, what a worker had in hand is dropped as well. */
-    bool cancelled = weir__pool_mode(pool) == POOL_CANCELLING;
+    bool cancelled = weir__pool_mode(pool) == POOL_CANCELLING || weir__future_is_revoked(task);
 
     if (!weir__claim_take(task, cancelled ? TASK_CANCELLED : 0))
         return;
@@ -86,7 +86,7 @@ void weir__drop_taken(struct weir_pool *pool, struct weir_task *task) {
 void weir__run_on_caller(struct weir_pool *pool, struct weir_task *task) {
     atomic_fetch_add_explicit(&pool->outside.accepted, 1, memory_order_release);
     atomic_fetch_add_explicit(&pool->caller_ran, 1, memory_order_relaxed);
-    count(pool, run(pool, task));
+    count(pool, weir__future_is_revoked(task) ? drop(pool, task) : run(pool, task));
 }
 
 /* The last touch of the pool by a thread that came through a future. */

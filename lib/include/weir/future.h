@@ -31,6 +31,7 @@ typedef int (*weir_call)(void *arg, void **value);
 
 struct weir_future;
 struct weir_pool;
+struct weir_token;
 struct weir__host;
 
 /* Something to be called once when a future is terminal. The caller provides the memory and keeps
@@ -53,6 +54,7 @@ struct weir_future {
     void *weir__arg;
     struct weir_callback *weir__callbacks;
     struct weir__host *weir__host;
+    struct weir_token *weir__token;
 };
 
 /* Makes a caller-owned future, PENDING. Never fails. */
@@ -66,6 +68,14 @@ WEIR_API void weir_future_init(struct weir_future *future);
  */
 WEIR_API struct weir_task *weir_future_task(struct weir_future *future, weir_call call, void *arg,
                                             uint32_t flags);
+
+/*
+ * Ties the call to a token, before it is submitted: once the token is cancelled a call that has not
+ * begun is dropped when its turn comes (CANCELLED), and one that runs sees it with weir_cancelled.
+ * The token is borrowed until the future is terminal. NULL: no token. -EBUSY: submitted;
+ * -EALREADY: terminal; -EINVAL: future is NULL.
+ */
+WEIR_API int weir_future_set_token(struct weir_future *future, struct weir_token *token);
 
 /*
  * Waits until the future is terminal. 0 with *value (value may be NULL to ignore it), the call's

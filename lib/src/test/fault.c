@@ -22,6 +22,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*main)(void *), void *arg);
 int __real_eventfd(unsigned count, int flags);
 int __wrap_eventfd(unsigned count, int flags);
+int __real_timerfd_create(int clock, int flags);
+int __wrap_timerfd_create(int clock, int flags);
 
 static _Atomic unsigned countdown; /* 0: nothing fails */
 static _Atomic unsigned happened;
@@ -102,4 +104,12 @@ int __wrap_eventfd(unsigned count, int flags) {
         return -1;
     }
     return __real_eventfd(count, flags);
+}
+
+int __wrap_timerfd_create(int clock, int flags) {
+    if (must_fail()) {
+        errno = EMFILE;
+        return -1;
+    }
+    return __real_timerfd_create(clock, flags);
 }

@@ -1,8 +1,8 @@
 /*
- * Fault: makes the n-th allocation, thread or eventfd fail, and counts what was not given back.
+ * Fault: makes the n-th allocation, thread or descriptor fail, and counts what was not given back.
  *
- * Test programs are linked so that malloc, calloc, realloc, aligned_alloc, pthread_create and
- * eventfd come through here. The usual form of a test is
+ * Test programs are linked so that malloc, calloc, realloc, aligned_alloc, pthread_create,
+ * eventfd and timerfd_create come through here. The usual form of a test is
  *
  *     for (unsigned n = 1; fault_fail_nth(n), (rc = call()) != 0; n++)
  *         check that nothing has happened;
