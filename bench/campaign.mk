@@ -1,7 +1,7 @@
 # weir-bench: the campaign that runs cells, the analysis of what they measured, and the commands
 # that people type.
 
-CAMPAIGN_SRC  := $(filter-out %_test.c,$(wildcard bench/campaign/*.c bench/analyse/*.c))
+CAMPAIGN_SRC  := $(filter-out %_test.c bench/analyse/erlang.c,$(wildcard bench/campaign/*.c bench/analyse/*.c))
 CAMPAIGN_TEST := $(wildcard bench/campaign/*_test.c bench/analyse/*_test.c)
 
 # The allocator of the tools. Sanitizer flavours keep their own.
@@ -20,10 +20,14 @@ build/$(1)/libcampaign.a: $$(call objects,$(1),$$(CAMPAIGN_SRC))
 build/$(1)/weir-bench: build/$(1)/bench/main.o build/$(1)/libcampaign.a build/$(1)/libbenchcell.a
 	$$(Q)$$(call ld,$(1)) -rdynamic -o $$@ $$(filter %.o %.a,$$^) $$(CELL_LIBS) -ldl \
 	  $$(ALLOC_LIBS_$(1))
+
+# Preloaded into cells that count allocations.
+build/$(1)/counting.so: build/$(1)/bench/preload/counting.o
+	$$(Q)$$(call ld,$(1)) -shared -o $$@ $$^ -ldl
 endef
 $(foreach f,release debug asan,$(eval $(call campaign_rules,$(f))))
 
-all: build/release/weir-bench
+all: build/release/weir-bench build/release/counting.so
 
 # ---- Measuring ------------------------------------------------------------------------------
 
@@ -33,7 +37,7 @@ BENCH_RESERVE ?= 3
 RUN ?=
 
 bench: deps-core-report-peers ## measure the pools on this machine, plot, report (BUDGET=180 seconds)
-	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
+	@$(MAKE) --no-print-directory build/release/weir-bench build/release/counting.so subjects programs
 	@scripts/campaign $(BUDGET) $(BENCH_RESERVE)
 
 bench-full: ## the same with half an hour of measuring
@@ -41,7 +45,7 @@ bench-full: ## the same with half an hour of measuring
 
 compare: deps-core-peers ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
 	@test -n "$(A)" -a -n "$(B)" || { echo 'make compare A=weir:stealing B=glib' >&2; exit 64; }
-	@$(MAKE) --no-print-directory build/release/weir-bench subjects programs
+	@$(MAKE) --no-print-directory build/release/weir-bench build/release/counting.so subjects programs
 	@build/release/weir-bench compare $(ARGS) -- "$(A)" "$(B)"
 
 plot: ## draw the plots of RUN=results/…
@@ -64,4 +68,4 @@ $(CAMPAIGN_TESTS): build/debug/tests/bench/%_test: build/debug/bench/%_test.o \
 comma := ,
 
 TESTS += $(CAMPAIGN_TESTS)
-TEST_NEEDS += build/debug/weir-bench
+TEST_NEEDS += build/debug/weir-bench build/debug/counting.so

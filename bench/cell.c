@@ -58,13 +58,7 @@ static void close_pool(struct cell_run *run) {
     if (run->pool == NULL || run->record->status == CELL_FAILED) {
         return;
     }
-    cell_run_phase(run, "close");
-    int error = run->subject->close(run->pool);
-    run->pool = NULL;
-    if (error != 0) {
-        cell_record_end(run->record, CELL_INVALID, "close: %s", strerror(-error));
-    }
-    if (run->record->status == CELL_OK) {
+    if (cell_run_close(run) && run->record->status == CELL_OK && run->ledger.base != NULL) {
         cell_run_check(run);
     }
 }
@@ -117,10 +111,12 @@ static int resolve(struct cell_run *run) {
     char error[PLUGIN_ERROR_SIZE > CELL_ERROR_SIZE ? PLUGIN_ERROR_SIZE : CELL_ERROR_SIZE];
     run->workload = cell_workload_find(d->workload);
     if (run->workload == NULL) {
-        snprintf(error, sizeof(error),
-                 "no workload '%s'; there are throughput, contention, wait "
-                 "and latency",
-                 d->workload);
+        size_t length =
+            (size_t)snprintf(error, sizeof(error), "no workload '%s'; there are", d->workload);
+        for (size_t i = 0; cell_workloads[i] != NULL && length < sizeof(error); i++) {
+            length += (size_t)snprintf(error + length, sizeof(error) - length, "%s %s",
+                                       i == 0 ? "" : ",", cell_workloads[i]->name);
+        }
         return complain(EXIT_USAGE, error);
     }
     if (cell_axes_check(run->workload, d->axes, error) != 0 ||

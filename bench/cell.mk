@@ -4,9 +4,12 @@
 # from the same archive.
 
 CELL_SRC  := $(filter-out %_test.c,$(wildcard bench/*.c bench/measure/*.c bench/workloads/*.c))
-CELL_SRC  := $(filter-out bench/main.c,$(CELL_SRC))
+CELL_SRC  := $(filter-out bench/main.c,$(CELL_SRC)) bench/analyse/erlang.c
 CELL_TEST := $(wildcard bench/*_test.c bench/measure/*_test.c bench/workloads/*_test.c)
-CELL_LIBS := -ljansson -lz -lm
+CELL_LIBS := -ljansson -lz -lm -ldl
+
+# It defines malloc itself: the compiler must not turn one of its calls into another.
+EXTRA_bench_preload_counting := -fno-builtin
 
 # What machine.c says of the build; rewritten only when it says something else.
 BUILD_COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
@@ -34,10 +37,11 @@ CELL_TEST_OBJ := $(patsubst %.c,build/debug/%.o,$(CELL_TEST))
 CELL_TESTS    := $(patsubst bench/%_test.c,build/debug/tests/bench/%_test,$(CELL_TEST))
 
 $(CELL_TESTS): build/debug/tests/bench/%_test: build/debug/bench/%_test.o \
-               build/debug/bench/subjects/broken/tiny.o build/debug/libbenchcell.a
+               build/debug/bench/subjects/broken/tiny.o build/debug/bench/test/cell_process.o \
+               build/debug/libbenchcell.a
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) -o $@ $(filter %.o,$^) build/debug/libbenchcell.a $(CELL_LIBS) -lcmocka
 
 TESTS += $(CELL_TESTS)
 TEST_NEEDS += $(patsubst %,build/debug/subjects/broken/%.so,$(BROKEN)) \
-              $(patsubst %,build/debug/subjects/%.so,$(filter thread glib,$(SUBJECTS_HERE)))
+              $(patsubst %,build/debug/subjects/%.so,$(filter thread glib weir,$(SUBJECTS_HERE)))

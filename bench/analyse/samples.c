@@ -209,13 +209,12 @@ struct metric metric_of(const struct cell_group *in) {
         return (struct metric){"", "", true, 0};
     }
     struct metric metric = {workload->metric, workload->unit, workload->higher_is_better, 0};
-    if (strcmp(workload->name, "latency") == 0) {
-        static const double quantiles[] = {0.99, 0.90, 0.50};
-        size_t i = 0;
-        while (i < 2 && !all_resolve(in, metric.name, quantiles[i])) {
-            i++;
-        }
+    const double *quantiles = workload->quantiles;
+    for (size_t i = 0; i < 3 && quantiles[i] > 0; i++) {
         metric.quantile = quantiles[i];
+        if (all_resolve(in, metric.name, quantiles[i])) {
+            break;
+        }
     }
     return metric;
 }

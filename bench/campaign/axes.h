@@ -15,7 +15,8 @@
 
 struct axis {
     const char *name;
-    const char *unit; /* "" when a count */
+    const char *option; /* of the command line; NULL: the name with dashes */
+    const char *unit;   /* "" when a count */
     const char *help;
     /* A number: least, most and default; default -1: the CPUs of the machine; least > default
      * never. Or, when choices[0] is set, a word: the first choice is the default. */
@@ -26,16 +27,41 @@ struct axis {
     bool optional; /* absent from the cell unless given */
 };
 
-#define WORKLOAD_AXES_MAX 6
+#define WORKLOAD_AXES_MAX    9
+#define WORKLOAD_FIGURES_MAX 7
+
+/* How a figure is written. */
+enum shape {
+    SHAPE_COUNT,    /* 1.23 M */
+    SHAPE_DURATION, /* 12.3 µs, from nanoseconds */
+    SHAPE_PERCENT,  /* 12.3 %, from percent */
+    SHAPE_SHARE,    /* 12.3 %, from a share of 1 */
+    SHAPE_RATIO,    /* 1.23× */
+    SHAPE_BYTES,    /* 1.23 MiB */
+};
+
+/* A column of a workload's table: a flat value, or a quantile of a histogram. */
+struct figure {
+    const char *head;
+    const char *name;
+    double quantile; /* 0: a value */
+    enum shape shape;
+};
 
 struct workload {
     const char *name;
     const char *help;
-    const char *metric;                      /* what a comparison compares */
-    const char *unit;                        /* of the metric */
-    bool higher_is_better;                   /* else lower is */
-    const char *column;                      /* the axis that runs across a table; NULL: none */
-    const char *axes[WORKLOAD_AXES_MAX + 1]; /* in the order of tables */
+    const char *metric;      /* what a comparison compares: a value, or a histogram */
+    double quantiles[3];     /* of that histogram: the highest that resolves; 0: a value */
+    const char *unit;        /* of the metric */
+    enum shape shape;        /* of the metric */
+    bool higher_is_better;   /* else lower is */
+    bool only_quantiles;     /* the table does without the metric's own column */
+    unsigned measure_factor; /* a measurement is so many times longer than others; 0: 1 */
+    unsigned patience;       /* the same where no budget is given; 0: measure_factor */
+    const char *column;      /* the axis that runs across a table; NULL: none */
+    const char *axes[WORKLOAD_AXES_MAX + 1];         /* in the order of tables */
+    struct figure figures[WORKLOAD_FIGURES_MAX + 1]; /* beside the metric, ended by a NULL head */
 };
 
 extern const struct axis axes[];

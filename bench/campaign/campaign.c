@@ -62,15 +62,45 @@ static char *description(const struct campaign *campaign, const json_t *cell,
     return whole;
 }
 
+/* What is preloaded into the cell's process: the allocator that it asks for, and before it the
+ * counter of allocations where they are counted. NULL: nothing. The caller frees it. */
+static char *preloaded(const json_t *cell) {
+    static const struct {
+        const char *name, *object;
+    } known[] = {
+        {"glibc", "libc.so.6"}, {"jemalloc", "libjemalloc.so.2"}, {"mimalloc", "libmimalloc.so.2"}};
+    const char *workload = json_string_value(json_object_get(cell, "workload"));
+    const char *alloc = json_string_value(json_object_get(cell, "alloc"));
+    char *counter =
+        workload && strcmp(workload, "memory") == 0 ? beside_program("counting.so") : NULL;
+    const char *library = NULL;
+    for (size_t i = 0; alloc && i < sizeof known / sizeof known[0]; i++) {
+        library = strcmp(alloc, known[i].name) == 0 ? known[i].object : library;
+    }
+    char *whole = counter || library ? text("LD_PRELOAD=%s%s%s", counter ? counter : "",
+                                            counter && library ? ":" : "", library ? library : "")
+                                     : NULL;
+    free(counter);
+    return whole;
+}
+
 /* The record, complete; NULL when interrupted. *wall_ns: of the process. */
 static json_t *measure(struct campaign *campaign, const json_t *cell, struct plan_entry *entry,
                        uint64_t seed, uint64_t warmup_ns, uint64_t measure_ns, uint64_t *wall_ns) {
     const struct subject *subject = &campaign->subjects.items[entry->subject];
     uint64_t deadline_ns = cell_deadline(campaign, entry->cost_ns);
     char *input = description(campaign, cell, entry, seed, warmup_ns, measure_ns, deadline_ns);
-    const char *argv[SUBJECT_ARGS_MAX + 1] = {NULL};
+    const char *argv[SUBJECT_ARGS_MAX + 3] = {NULL};
+    size_t n = 0;
+    char *preload = subject_is_program(subject) ? NULL : preloaded(cell);
+    char *program = program_path();
+    if (preload) {
+        argv[n++] = "env";
+        argv[n++] = preload;
+    }
     for (size_t i = 0; subject->argv[i]; i++) {
-        argv[i] = subject->argv[i];
+        bool self = preload && strcmp(subject->argv[i], "/proc/self/exe") == 0; /* env, then */
+        argv[n++] = self ? program : subject->argv[i];
     }
     struct spawn_result result;
     int error = spawn_run(argv, input, deadline_ns + GRACE_NS, campaign->cancel_fd, &result);
@@ -80,6 +110,8 @@ static json_t *measure(struct campaign *campaign, const json_t *cell, struct pla
     }
     *wall_ns = result.wall_ns;
     spawn_result_fini(&result);
+    free(preload);
+    free(program);
     free(input);
     return record;
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/campaign/axes.h"
 #include "bench/plugin.h"
@@ -52,6 +53,8 @@ static json_t *capabilities_of(const struct weir_subject *subject) {
         {"wait-any", subject->wait_any != NULL},
         {"wait-all", subject->wait_all != NULL},
         {"cancel", subject->cancel != NULL},
+        {"fork-join", subject->kernel != NULL},
+        {"submit-blocking", subject->submit_blocking != NULL},
     };
     json_t *names = must(json_array());
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -89,7 +92,9 @@ int describe_main(int argc, char **argv) {
     }
     json_t *names = must(json_array());
     for (size_t i = 0; i < workloads_n; i++) {
-        json_array_append_new(names, must(json_string(workloads[i].name)));
+        if (subject->kernel || strcmp(workloads[i].name, "forkjoin") != 0) {
+            json_array_append_new(names, must(json_string(workloads[i].name)));
+        }
     }
     json_t *description = must(json_pack(
         "{s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "name", subject->name, "version",

@@ -58,6 +58,7 @@ void grid_free(struct grid *grid) {
 
 /* Three significant digits. */
 static int decimals(double value) {
+    value = fabs(value);
     return value < 10 ? 2 : value < 100 ? 1 : 0;
 }
 
@@ -80,4 +81,34 @@ char *duration_text(double ns) {
     const char *unit = ns >= 1e9 ? "s" : ns >= 1e6 ? "ms" : ns >= 1e3 ? "µs" : "ns";
     double scaled = ns >= 1e9 ? ns / 1e9 : ns >= 1e6 ? ns / 1e6 : ns >= 1e3 ? ns / 1e3 : ns;
     return text("%.*f %s", decimals(scaled), scaled, unit);
+}
+
+static char *bytes_text(double bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    size_t unit = 0;
+    while (fabs(bytes) >= 1024 && unit < 3) {
+        bytes /= 1024;
+        unit++;
+    }
+    return text("%.*f %s", decimals(bytes), bytes, units[unit]);
+}
+
+char *figure_text(double value, enum shape shape) {
+    if (isnan(value)) {
+        return text("–");
+    }
+    switch (shape) {
+    case SHAPE_DURATION:
+        return duration_text(value);
+    case SHAPE_PERCENT:
+        return text("%.*f %%", decimals(value), value);
+    case SHAPE_SHARE:
+        return text("%.*f %%", decimals(100 * value), 100 * value);
+    case SHAPE_RATIO:
+        return text("%.*f×", decimals(value), value);
+    case SHAPE_BYTES:
+        return bytes_text(value);
+    default:
+        return count_text(value);
+    }
 }

@@ -9,7 +9,6 @@
 #define MEASURE_GOOD_NS  (100 * NS_PER_MS)
 #define MEASURE_MOST_NS  (300 * NS_PER_MS)
 #define GOOD_ROUNDS      12
-#define OPEN_LOOP_FACTOR 5
 #define OVERHEAD_NS      (2 * NS_PER_MS) /* the parent's own: parse, write, fork */
 
 struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell) {
@@ -64,10 +63,14 @@ uint64_t plan_round_cost(const struct plan *plan) {
 }
 
 uint64_t plan_measure(const struct plan *plan, const json_t *cell) {
-    const char *workload = json_string_value(json_object_get(cell, "workload"));
-    bool open_loop = workload && strcmp(workload, "latency") == 0;
-    return open_loop && !plan->measure_given ? OPEN_LOOP_FACTOR * plan->measure_ns
-                                             : plan->measure_ns;
+    const struct workload *workload =
+        workload_find(json_string_value(json_object_get(cell, "workload")));
+    if (plan->measure_given || !workload) {
+        return plan->measure_ns;
+    }
+    unsigned factor =
+        plan->patient && workload->patience ? workload->patience : workload->measure_factor;
+    return plan->measure_ns * (factor ? factor : 1);
 }
 
 uint64_t plan_warmup(const struct plan *plan, const struct subject *subject) {
@@ -160,6 +163,7 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
     }
     plan->warmup_ns = limits->warmup_ns;
     plan->measure_given = limits->measure_ns > 0;
+    plan->patient = limits->budget_ns == 0;
     if (limits->measure_ns > 0 || limits->budget_ns == 0) {
         uint64_t wanted = limits->measure_ns ? limits->measure_ns : MEASURE_GOOD_NS;
         if (!fits(plan, subjects, limits, wanted, limits->min_rounds)) {
@@ -200,11 +204,11 @@ json_t *plan_to_json(const struct plan *plan, const struct subject_list *subject
                                         subject->path, "rank", (int)entry->rank, "aa", entry->aa,
                                         "dropped", entry->dropped)));
         }
-        json_array_append_new(
-            array,
-            must(json_pack("{s:O,s:I,s:I,s:b,s:o}", "cell", cell->cell, "warmup_ns",
-                           (json_int_t)plan->warmup_ns, "measure_ns", (json_int_t)plan->measure_ns,
-                           "measure_given", plan->measure_given, "entries", entries)));
+        json_array_append_new(array, must(json_pack("{s:O,s:I,s:I,s:b,s:b,s:o}", "cell", cell->cell,
+                                                    "warmup_ns", (json_int_t)plan->warmup_ns,
+                                                    "measure_ns", (json_int_t)plan->measure_ns,
+                                                    "measure_given", plan->measure_given, "patient",
+                                                    plan->patient, "entries", entries)));
     }
     return array;
 }
@@ -253,6 +257,7 @@ bool plan_from_json(struct plan *plan, const json_t *array, const struct subject
         plan->warmup_ns = (uint64_t)json_integer_value(json_object_get(json, "warmup_ns"));
         plan->measure_ns = (uint64_t)json_integer_value(json_object_get(json, "measure_ns"));
         plan->measure_given = json_is_true(json_object_get(json, "measure_given"));
+        plan->patient = json_is_true(json_object_get(json, "patient"));
     }
     if (plan->n == 0) {
         *error = text("the run has no plan");

@@ -43,6 +43,7 @@ struct plan {
     uint64_t warmup_ns;
     uint64_t measure_ns;
     bool measure_given; /* by the user: the same for every cell */
+    bool patient;       /* no budget: workloads that want long measurements get them */
     size_t dropped;     /* entries that the budget left out */
 };
 
@@ -66,8 +67,9 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
 /* Drops, by rank, until so many rounds cost no more than left_ns. Returns entries dropped. */
 size_t plan_shed(struct plan *plan, size_t rounds, uint64_t left_ns);
 
-/* Lengths of one measurement: an open loop needs longer to show its tail and its backlog, and a
- * subject may say (warmup_ms of its description) that it needs longer to get warm. */
+/* Lengths of one measurement: some workloads need longer, such as an open loop to show its tail
+ * and its backlog; and a subject may say (warmup_ms of its description) that it needs longer to get
+ * warm. */
 uint64_t plan_measure(const struct plan *plan, const json_t *cell);
 uint64_t plan_warmup(const struct plan *plan, const struct subject *subject);
 

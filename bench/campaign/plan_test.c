@@ -152,7 +152,7 @@ static void axes_refuse_what_is_no_value(void **state) {
     static const char *const bad[][2] = {{"workers", "0"},    {"workers", "2,"},
                                          {"workers", "1.5"},  {"workers", "99999999999999999999"},
                                          {"pattern", "blok"}, {"utilisation", "151"},
-                                         {"window", ""},      {"service", "constant,pareto"}};
+                                         {"window", ""},      {"service", "constant,weibull"}};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char *error = NULL;

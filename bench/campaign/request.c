@@ -32,25 +32,12 @@ enum key {
     KEY_AXIS,
 };
 
-static const struct argp_option options[] = {
-    {"workload", 'w', "NAME", 0, "throughput, contention, wait or latency (repeatable)", 1},
+static const struct argp_option own_options[] = {
+    {"workload", 'w', "NAME", 0, "what the pools do; weir-bench list shows them (repeatable)", 1},
     {"subject", 's', "POOL", 0,
      "name, name:variant, ./my_pool.so or a program (repeatable); default: all", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "free setting handed to the subjects (repeatable)", 1},
     {0, 0, 0, 0, "Axes, each a value or a list such as 1,2,4; every combination is measured:", 2},
-    {"workers", KEY_AXIS + 0, "LIST", 0, "threads of the pool", 2},
-    {"producers", KEY_AXIS + 1, "LIST", 0, "threads that submit", 2},
-    {"grain-ns", KEY_AXIS + 2, "LIST", 0, "calibrated work in each task", 2},
-    {"batch", KEY_AXIS + 3, "LIST", 0, "tasks handed over by one call (1: submit)", 2},
-    {"capacity", KEY_AXIS + 4, "LIST", 0, "bound of the queue (0: the pool's default)", 2},
-    {"pattern", KEY_AXIS + 5, "LIST", 0, "block, timed, poll, callback, any, all, nested or signal",
-     2},
-    {"window", KEY_AXIS + 6, "LIST", 0, "results outstanding at a time", 2},
-    {"arrivals", KEY_AXIS + 7, "LIST", 0, "poisson or constant", 2},
-    {"service", KEY_AXIS + 8, "LIST", 0, "constant or exponential", 2},
-    {"service-ns", KEY_AXIS + 9, "LIST", 0, "mean length of the tasks", 2},
-    {"utilisation", KEY_AXIS + 10, "LIST", 0, "load in percent of what the workers carry", 2},
-    {"rate", KEY_AXIS + 11, "LIST", 0, "submissions per second, instead of utilisation", 2},
     {0, 0, 0, 0, "How long and how often:", 3},
     {"budget", KEY_BUDGET, "SECONDS", 0, "whole run (default 180 unless rounds or axes are given)",
      3},
@@ -67,12 +54,28 @@ static const struct argp_option options[] = {
     {0},
 };
 
-/* The axes in the order of their options. */
-static const char *const axis_names[] = {"workers",  "producers",  "grain_ns",    "batch",
-                                         "capacity", "pattern",    "window",      "arrivals",
-                                         "service",  "service_ns", "utilisation", "rate_per_s"};
+#define OPTIONS_MAX 64
+static struct argp_option options[OPTIONS_MAX];
+
+/* The options above and one for each axis. Called once, before any parsing. */
+static void fill_options(void) {
+    size_t n = 0;
+    for (const struct argp_option *o = own_options; o->name || o->doc; o++) {
+        options[n++] = *o;
+    }
+    for (size_t i = 0; i < axes_n && n < OPTIONS_MAX - 1; i++) {
+        char *name = text("%s", axes[i].option ? axes[i].option : axes[i].name);
+        for (char *c = name; *c; c++) {
+            *c = *c == '_' ? '-' : *c;
+        }
+        options[n++] = (struct argp_option){name, KEY_AXIS + (int)i, "LIST", 0, axes[i].help, 2};
+    }
+}
 
 void request_init(struct request *request) {
+    if (!options[0].name) {
+        fill_options();
+    }
     *request = (struct request){.workloads = must(json_array()),
                                 .axes = must(json_object()),
                                 .subjects = must(json_array()),
@@ -107,12 +110,12 @@ uint64_t request_number(const char *option, const char *word, uint64_t least, ui
 
 static void add_workload(struct request *request, const char *name) {
     if (!workload_find(name)) {
-        const char *names[8];
-        size_t n = 0;
-        for (; n < workloads_n && n < 8; n++) {
-            names[n] = workloads[n].name;
+        const char **names = must_array(workloads_n, sizeof *names);
+        for (size_t i = 0; i < workloads_n; i++) {
+            names[i] = workloads[i].name;
         }
-        complain("no workload '%s'; did you mean '%s'?", name, nearest_name(name, names, n));
+        complain("no workload '%s'; did you mean '%s'?", name,
+                 nearest_name(name, names, workloads_n));
         exit(BENCH_USAGE);
     }
     json_array_append_new(request->workloads, must(json_string(name)));
@@ -120,12 +123,12 @@ static void add_workload(struct request *request, const char *name) {
 
 static void add_axis(struct request *request, size_t index, const char *list) {
     char *error = NULL;
-    json_t *values = axis_parse(axis_find(axis_names[index]), list, &error);
+    json_t *values = axis_parse(&axes[index], list, &error);
     if (!values) {
         complain("%s", error);
         exit(BENCH_USAGE);
     }
-    json_object_set_new(request->axes, axis_names[index], values);
+    json_object_set_new(request->axes, axes[index].name, values);
 }
 
 static void add_option(struct request *request, const char *word) {
@@ -198,14 +201,17 @@ const struct argp request_argp = {.options = options, .parser = parse};
 static const char *const common_options[] = {"help", "usage"};
 
 void request_check_options(char **argv, const struct argp_option *const *tables) {
-    const char *names[64];
+    if (!options[0].name) {
+        fill_options();
+    }
+    const char *names[2 * OPTIONS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < 2; i++) {
         names[n++] = common_options[i];
     }
     for (; *tables; tables++) {
         for (const struct argp_option *o = *tables; o->name || o->doc; o++) {
-            if (o->name && n < 64) {
+            if (o->name && n < 2 * OPTIONS_MAX) {
                 names[n++] = o->name;
             }
         }
@@ -344,7 +350,7 @@ char *request_plan(const struct request *request, struct campaign *campaign,
         return NULL;
     }
     if (n == 0) {
-        return text("axes need a workload: --workload throughput, contention, wait or latency");
+        return text("axes need a workload, such as --workload throughput; see weir-bench list");
     }
     char *error = stray_axis(request);
     for (size_t i = 0; !error && i < n; i++) {

@@ -24,7 +24,10 @@ enum rank {
     RANK_PROGRAM = 7,  /* programs: core and signal */
     RANK_PATTERNS = 8, /* the other ways to wait */
     RANK_LATENCY_LOW = 9,
+    RANK_KERNELS = 9,                /* forkjoin: fib and uts */
+    RANK_QUIET = 9,                  /* wakeup after 1 ms; sparse; memory */
     RANK_GRID = 10,                  /* the rest of the grids */
+    RANK_MORE = PLAN_LUXURY,         /* what a longer budget adds: the other workloads */
     RANK_PROGRAM_MORE = PLAN_LUXURY, /* programs: throughput on other numbers of workers */
     RANK_VARIANT = PLAN_LUXURY + 1,  /* a pool's minor configurations */
     RANK_PROGRAM_REST = PLAN_LUXURY + 2,
@@ -164,14 +167,104 @@ static void tell_contention(struct story *story) {
 }
 
 static void tell_latency(struct story *story) {
-    static const int loads[] = {80, 50};
+    static const int loads[] = {70, 50, 90};
     /* The generator watches the clock, so it has a CPU to itself where there are two. */
     unsigned workers = story->cpus > 1 ? story->cpus - 1 : 1;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
-                                 (int)workers, "arrivals", "poisson", "service", "constant",
+                                 (int)workers, "arrivals", "poisson", "service", "exponential",
                                  "service_ns", 20000, "utilisation", loads[i]);
         add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, RANK_VARIANT);
+    }
+}
+
+/* A cell of a workload that programs do not have. */
+static void tell_one(struct story *story, json_t *cell, unsigned rank) {
+    add(story, must(cell), rank, RANK_PROGRAM_REST, RANK_VARIANT);
+}
+
+static void tell_wakeup(struct story *story) {
+    static const int gaps_ns[] = {1000000, 100000, 10000000};
+    for (size_t i = 0; i < sizeof gaps_ns / sizeof gaps_ns[0]; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:i}", "workload", "wakeup", "workers", (int)story->cpus,
+                           "gap_ns", gaps_ns[i]),
+                 i == 0 ? RANK_QUIET : RANK_MORE);
+    }
+}
+
+static void tell_forkjoin(struct story *story) {
+    static const char *const kernels[] = {"fib", "uts", "nqueens", "skynet"};
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:s,s:i}", "workload", "forkjoin", "workers", (int)story->cpus,
+                           "kernel", kernels[i], "n", 0),
+                 i < 2 ? RANK_KERNELS : RANK_MORE);
+    }
+}
+
+/* The producer has a CPU to itself where there are two, as in an open loop. */
+static void tell_metg(struct story *story) {
+    static const int wanted_percent[] = {50, 95};
+    unsigned workers = story->cpus > 1 ? story->cpus - 1 : 1;
+    for (size_t i = 0; i < 2; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:i}", "workload", "metg", "workers", (int)workers,
+                           "efficiency", wanted_percent[i]),
+                 RANK_MORE);
+    }
+}
+
+static void tell_sparse(struct story *story) {
+    static const int rates[] = {0, 1000, 10, 100, 10000};
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:i}", "workload", "sparse", "workers", (int)story->cpus,
+                           "tasks_per_s", rates[i]),
+                 i < 2 ? RANK_QUIET : RANK_MORE);
+    }
+}
+
+static void tell_memory(struct story *story) {
+    static const char *const allocators[] = {NULL, "glibc", "jemalloc", "mimalloc"};
+    for (size_t i = 0; i < sizeof allocators / sizeof allocators[0]; i++) {
+        json_t *cell = must(json_pack("{s:s,s:i,s:i}", "workload", "memory", "workers",
+                                      (int)story->cpus, "queued", 100000));
+        if (allocators[i]) {
+            json_object_set_new(cell, "alloc", must(json_string(allocators[i])));
+        }
+        tell_one(story, cell, i == 0 ? RANK_QUIET : RANK_MORE);
+    }
+}
+
+static void tell_lifecycle(struct story *story) {
+    static const int tasks[] = {0, 1, 10, 100};
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:i}", "workload", "lifecycle", "workers", (int)story->cpus,
+                           "tasks", tasks[i]),
+                 i == 0 ? RANK_GRID : RANK_MORE);
+    }
+}
+
+static void tell_oversubscribe(struct story *story) {
+    for (unsigned hogs = 0; hogs <= 1; hogs++) {
+        for (unsigned factor = 1; factor <= 4; factor *= 2) {
+            tell_one(story,
+                     json_pack("{s:s,s:i,s:i}", "workload", "oversubscribe", "workers",
+                               (int)(factor * story->cpus), "hogs", (int)(hogs * story->cpus)),
+                     RANK_MORE);
+        }
+    }
+}
+
+static void tell_blocking(struct story *story) {
+    static const int shares[] = {0, 10, 50, 90};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        tell_one(story,
+                 json_pack("{s:s,s:i,s:i,s:i}", "workload", "blocking", "workers",
+                           (int)(2 * story->cpus), "share", shares[i], "sleep_ns", 1000000),
+                 RANK_MORE);
     }
 }
 
@@ -184,7 +277,15 @@ void story_plan(struct plan *plan, const struct subject_list *subjects,
     } chapters[] = {{"throughput", tell_throughput},
                     {"wait", tell_wait},
                     {"contention", tell_contention},
-                    {"latency", tell_latency}};
+                    {"latency", tell_latency},
+                    {"wakeup", tell_wakeup},
+                    {"forkjoin", tell_forkjoin},
+                    {"metg", tell_metg},
+                    {"sparse", tell_sparse},
+                    {"memory", tell_memory},
+                    {"lifecycle", tell_lifecycle},
+                    {"oversubscribe", tell_oversubscribe},
+                    {"blocking", tell_blocking}};
     for (size_t i = 0; i < sizeof chapters / sizeof chapters[0]; i++) {
         if (wanted(&story, chapters[i].workload)) {
             chapters[i].tell(&story);

@@ -273,6 +273,9 @@ bool subject_supports(const struct subject *subject, size_t variant, const json_
         patterns = json_object_get(subject->description, "patterns");
     }
     const char *pattern = json_string_value(json_object_get(cell, "pattern"));
+    if (json_object_get(cell, "alloc") && subject_is_program(subject)) {
+        return false; /* its memory comes from its run-time */
+    }
     return lists(json_object_get(subject->description, "workloads"), string_in(cell, "workload")) &&
            (!pattern || lists(patterns, pattern));
 }

@@ -114,12 +114,13 @@ static char *row_phrase(const struct chapter *chapter, const struct cell_group *
     return phrase;
 }
 
-static char *interval_text(const struct estimate *estimate) {
-    char *median = count_text(estimate->median);
+/* "1.23 M [1.20 M–1.25 M]". */
+static char *interval_text(const struct estimate *estimate, enum shape shape) {
+    char *median = figure_text(estimate->median, shape);
     char *shown = median;
     if (estimate->claims) {
-        char *low = count_text(estimate->low);
-        char *high = count_text(estimate->high);
+        char *low = figure_text(estimate->low, shape);
+        char *high = figure_text(estimate->high, shape);
         shown = text("%s [%s–%s]", median, low, high);
         free(low);
         free(high);
@@ -138,7 +139,7 @@ static char *figure_of(const struct cell_group *group, const char *label) {
     if (estimate.n == 0) {
         return text("%s", series->n ? series->samples[0]->status : "–");
     }
-    return interval_text(&estimate);
+    return interval_text(&estimate, group->workload->shape);
 }
 
 /* ---- Workloads whose table spreads one axis over its columns ---- */
@@ -218,50 +219,59 @@ static void print_spread(const struct chapter *chapter, FILE *out) {
 
 /* ---- Workloads with one row a cell and subject ---- */
 
-static void add_quantiles(struct grid *grid, const struct series *series, const char *histogram,
-                          const double *quantiles, size_t n) {
-    struct histogram *h = series_histogram(series, histogram);
-    for (size_t i = 0; i < n; i++) {
-        bool shown = h && histogram_resolves(h, quantiles[i]);
-        grid_add(grid, duration_text(shown ? (double)histogram_quantile(h, quantiles[i]) : NAN));
+static char *column_text(const struct series *series, const struct figure *figure) {
+    if (figure->quantile == 0) {
+        return figure_text(series_value(series, figure->name), figure->shape);
     }
+    struct histogram *h = series_histogram(series, figure->name);
+    bool shown = h && histogram_resolves(h, figure->quantile);
+    char *cell =
+        figure_text(shown ? (double)histogram_quantile(h, figure->quantile) : NAN, figure->shape);
     histogram_free(h);
+    return cell;
 }
 
-static void add_wait_row(struct grid *grid, const struct cell_group *group, const char *label) {
-    static const double quantiles[] = {0.5, 0.99};
-    const struct series *series = group_find(group, label);
-    grid_add(grid, figure_of(group, label));
-    add_quantiles(grid, series, "round_trip", quantiles, 2);
-    grid_add(grid, duration_text(series_value(series, "cpu_ns_per_round_trip")));
+static bool has_samples(const struct series *series) {
+    for (size_t i = 0; i < series->n; i++) {
+        if (strcmp(series->samples[i]->status, "ok") == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void add_latency_row(struct grid *grid, const struct cell_group *group, const char *label) {
-    static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
-    static const double late[] = {0.99};
+static void add_row(struct grid *grid, const struct cell_group *group, const char *label) {
+    const struct workload *workload = group->workload;
     const struct series *series = group_find(group, label);
-    add_quantiles(grid, series, "total", quantiles, 4);
-    add_quantiles(grid, series, "lag", late, 1);
-    double achieved = series_value(series, "achieved_per_s");
-    grid_add(grid, isnan(achieved) ? text("%s", series->n ? series->samples[0]->status : "–")
-                                   : count_text(achieved));
+    bool measured = has_samples(series);
+    bool told = !workload->only_quantiles; /* what it is instead of measured */
+    if (!workload->only_quantiles) {
+        grid_add(grid, figure_of(group, label));
+    }
+    for (const struct figure *figure = workload->figures; figure->head; figure++) {
+        if (!measured && !told) {
+            grid_add(grid, text("%s", series->n ? series->samples[0]->status : "–"));
+            told = true;
+        } else {
+            grid_add(grid, column_text(series, figure));
+        }
+    }
 }
 
 static void print_rows(const struct chapter *chapter, FILE *out) {
-    static const char *const wait[] = {"round trips/s", "p50", "p99", "CPU each", NULL};
-    static const char *const latency[] = {"p50",           "p90",        "p99", "p99.9",
-                                          "generator p99", "achieved/s", NULL};
-    bool waits = strcmp(chapter->workload->name, "wait") == 0;
-    const char *const *heads = waits ? wait : latency;
-    size_t n = 0;
-    while (heads[n]) {
+    const struct workload *workload = chapter->workload;
+    struct grid grid;
+    size_t n = workload->only_quantiles ? 0 : 1;
+    while (workload->figures[n - (workload->only_quantiles ? 0 : 1)].head) {
         n++;
     }
-    struct grid grid;
     grid_init(&grid, n + 1);
     grid_add(&grid, text("%s", ""));
-    for (size_t i = 0; i < n; i++) {
-        grid_add(&grid, text("%s", heads[i]));
+    if (!workload->only_quantiles) {
+        grid_add(&grid, text("%s", workload->unit));
+    }
+    for (const struct figure *figure = workload->figures; figure->head; figure++) {
+        grid_add(&grid, text("%s", figure->head));
     }
     for (size_t g = 0; g < chapter->n; g++) {
         char *row = row_phrase(chapter, chapter->groups[g]);
@@ -270,7 +280,7 @@ static void print_rows(const struct chapter *chapter, FILE *out) {
                 continue;
             }
             grid_add(&grid, text("%s%s%s", row, row[0] ? ", " : "", chapter->labels[i]));
-            (waits ? add_wait_row : add_latency_row)(&grid, chapter->groups[g], chapter->labels[i]);
+            add_row(&grid, chapter->groups[g], chapter->labels[i]);
         }
         free(row);
     }

@@ -19,9 +19,10 @@ void grid_add(struct grid *grid, char *cell); /* takes the text over; rows fill 
 void grid_print(const struct grid *grid, FILE *out);
 void grid_free(struct grid *grid);
 
-/* "1.23 M", "456 k"; "12.3 µs". The caller frees them. */
+/* "1.23 M", "456 k"; "12.3 µs"; either, or another shape. The caller frees them. */
 char *count_text(double value);
 char *duration_text(double ns);
+char *figure_text(double value, enum shape shape);
 
 /* One table a workload, then the verdicts of the first subject against each other one. */
 void table_print(const struct run *run, unsigned cpus, FILE *out);

@@ -1,10 +1,11 @@
 #include "bench/campaign/util.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
+#include <unistd.h>
 
 void *must(void *p) {
     if (!p) {
@@ -29,6 +30,20 @@ char *text(const char *format, ...) {
     int length = vasprintf(&out, format, args);
     va_end(args);
     return must(length < 0 ? NULL : out);
+}
+
+char *program_path(void) {
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    return text("%.*s", n < 0 ? 1 : (int)n, n < 0 ? "." : path);
+}
+
+char *beside_program(const char *file) {
+    char *path = program_path();
+    char *slash = strrchr(path, '/');
+    char *beside = text("%.*s/%s", slash ? (int)(slash - path) : 1, slash ? path : ".", file);
+    free(path);
+    return beside;
 }
 
 void complain(const char *format, ...) {

@@ -33,6 +33,10 @@ void *must_grow(void *p, size_t n, size_t size);
 /* printf into memory of its own. */
 char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Path of this program, and of a file in its folder. The caller frees them. */
+char *program_path(void);
+char *beside_program(const char *file);
+
 /* One line on stderr, after the program's name. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,326 +1,452 @@
 /*
  * latency: open-loop load. Tasks arrive at moments fixed beforehand, whatever the pool does, and
  * each latency runs from the intended moment, so that a stall is paid for by every task that was
- * meant to arrive during it.
+ * meant to arrive during it. latency_jobs.h tells what is made of the moments.
  *
- * The first arrivals, for the time of the warm-up, are not counted.
+ * A utilisation is one of the servers' time. What a task really takes of it is found out first, by
+ * a pilot at the rate that the calibrated work suggests; the rate of the run follows from that. The
+ * first arrivals, for the time of the warm-up, are not counted.
  *
- * When the figures are refused. The generator must not be what is measured: its own lag is how late
- * it submits, not counting the time that the submit before took, for that is the pool's. If at the
- * median, 90 % or 99 % its own lag exceeds both 10 µs and a tenth of the total latency at the same
- * quantile, the cell is INVALID; beyond 99 % it is a doubt. And the pool must keep up: a queue fed
- * exactly at its capacity grows within n arrivals by chance by about sqrt(2 n), so growth beyond
- * four times that means that the load is not sustained, and there is no latency to speak of.
+ * Each task reads the clock twice. Where that would be more than 2 % of its service, only every
+ * 64th is timed.
  */
 #include "bench/workloads/workload.h"
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/measure/arrivals.h"
 #include "bench/measure/clock.h"
-#include "bench/measure/histogram.h"
 #include "bench/measure/machine.h"
 #include "bench/measure/rng.h"
 #include "bench/measure/usage.h"
 #include "bench/workloads/epochs.h"
+#include "bench/workloads/latency_jobs.h"
 
-#define LAG_ALLOWED_NS 10000u
-#define HEAD_START_NS  1000000u
+#define HEAD_START_NS   1000000u
+#define PROBE_ALLOWED   0.02
+#define SAMPLED_STRIDE  64u
+#define PILOT_JOBS      500.0
+#define PILOT_LEAST_NS  5e6
+#define UTILISATION_OFF 2.0 /* points */
 
 /* Tasks that take longer than this share of what they should have been interrupted. */
 #define BUSIER_ALLOWED 1.2
 
-/* A task's argument, in its slot of the ledger. */
-struct job {
-    struct ledger_slot slot;
-    uint64_t steps;
-    uint64_t intended_ns;
-    uint64_t submitted_ns; /* just before the call */
-    uint64_t accepted_ns;  /* just after */
-    uint64_t started_ns;
-    uint64_t ended_ns;
-};
-_Static_assert(sizeof(struct job) <= LEDGER_STRIDE, "a job fits its slot");
+enum notify { NOTIFY_NONE, NOTIFY_CALLBACK, NOTIFY_FUTURE };
 
-struct load {
+/* Tasks get nothing but their argument, so this is the process's one. */
+static struct load {
     struct cell_run *run;
     double rate_per_s;
-    double servers; /* workers that can run at one time */
-    size_t n;
-    size_t first;     /* job that counts */
+    double wanted; /* utilisation in percent; 0: a rate was given */
+    struct latency_jobs jobs;
     bool share_cpu;   /* no CPU is left for the generator */
     bool servers_fit; /* each worker has a CPU */
-    int error;        /* of submit or quiesce */
-    struct usage counted_from;
-    struct histogram *total;
-    struct histogram *queue;
-    struct histogram *service;
-    struct histogram *lag;
-    struct histogram *own_lag;
-};
+    enum notify notify;
+    char *tickets;
+    size_t ticket_stride;
+    atomic_size_t submitted; /* tickets that the waiting thread may await */
+    int wait_error;
+} load;
 
-/* Tasks get nothing but their argument. */
-static struct cell_run *job_run;
-
-static void run_job(void *arg) {
-    if (!ledger_begin(&job_run->ledger, arg)) {
-        return;
+static void serve(struct latency_job *job) {
+    bool timed = job->slot.index % load.jobs.stride == 0;
+    if (timed) {
+        job->started_ns = clock_now_ns();
     }
-    struct job *job = arg;
-    job->started_ns = clock_now_ns();
     work_do(job->steps);
-    job->ended_ns = clock_now_ns();
+    if (timed) {
+        job->ended_ns = clock_now_ns();
+        job->notified_ns = job->ended_ns;
+    }
     ledger_end(&job->slot);
 }
 
-static struct job *job_at(const struct load *load, size_t index) {
-    return ledger_argument(&load->run->ledger, index);
+static void run_job(void *arg) {
+    if (ledger_begin(&load.run->ledger, arg)) {
+        serve(arg);
+    }
 }
 
-static void plan_load(struct load *load) {
-    struct cell_run *run = load->run;
-    uint64_t workers = cell_axis_number(run, "workers");
-    unsigned cpus = machine_cpus();
-    load->share_cpu = workers >= cpus;
-    load->servers_fit = workers <= cpus;
-    load->servers = (double)(workers < cpus ? workers : cpus);
-    load->rate_per_s = (double)cell_axis_number(run, "rate_per_s");
-    if (!cell_axis_given(run, "rate_per_s")) {
-        load->rate_per_s = (double)cell_axis_number(run, "utilisation") / 100.0 * load->servers /
-                           (double)cell_axis_number(run, "service_ns") * 1e9;
-    }
-    double warm = ceil(load->rate_per_s * (double)run->description->warmup_ns / 1e9);
-    double all = warm + ceil(load->rate_per_s * (double)run->description->measure_ns / 1e9);
-    load->n = all < (double)EPOCH_MAX ? (size_t)all : EPOCH_MAX;
-    load->first = warm < (double)load->n / 2.0 ? (size_t)warm : load->n / 2;
+static void *call_job(void *arg) {
+    run_job(arg);
+    return arg;
 }
 
-/* Writes the schedule into the jobs, as moments after the start. */
-static bool write_schedule(struct load *load) {
-    struct cell_run *run = load->run;
-    uint64_t *at_ns = malloc(load->n * sizeof(at_ns[0]));
-    uint64_t *service_ns = malloc(load->n * sizeof(service_ns[0]));
-    if (at_ns == NULL || service_ns == NULL || !cell_run_ledger(run, load->n)) {
-        cell_record_end(run->record, CELL_INVALID, "no memory for %zu tasks", load->n);
-        free(at_ns);
-        free(service_ns);
-        return false;
+static void *ticket_at(size_t index) {
+    return load.tickets + index * load.ticket_stride;
+}
+
+static void note_done(void *arg) {
+    struct latency_job *job = arg;
+    job->notified_ns = clock_now_ns();
+}
+
+/* ---- The schedule --------------------------------------------------------------------------- */
+
+static const char *const arrivals_names[] = {"poisson", "constant", "burst", NULL};
+static const char *const service_names[] = {"constant", "exponential", "bimodal", "pareto", NULL};
+static const enum service services[] = {SERVICE_CONSTANT, SERVICE_EXPONENTIAL, SERVICE_BIMODAL,
+                                        SERVICE_PARETO};
+static const char *const notify_names[] = {"none", "callback", "future", NULL};
+
+static size_t choice(const char *axis, const char *const *names) {
+    const char *word = cell_axis_word(load.run, axis);
+    size_t i = 0;
+    while (strcmp(names[i], word) != 0) {
+        i++; /* the axis has been checked */
     }
-    ledger_reset(&run->ledger, load->n);
-    struct rng rng;
-    rng_seed(&rng, run->description->seed);
-    bool poisson = strcmp(cell_axis_word(run, "arrivals"), "poisson") == 0;
-    arrivals_schedule(at_ns, load->n, poisson ? ARRIVALS_POISSON : ARRIVALS_CONSTANT,
-                      load->rate_per_s, &rng);
-    bool constant = strcmp(cell_axis_word(run, "service"), "constant") == 0;
-    arrivals_services(service_ns, load->n, constant ? SERVICE_CONSTANT : SERVICE_EXPONENTIAL,
-                      (double)cell_axis_number(run, "service_ns"), &rng);
-    for (size_t i = 0; i < load->n; i++) {
-        job_at(load, i)->intended_ns = at_ns[i];
-        job_at(load, i)->steps = work_steps(&run->work, service_ns[i]);
+    return i;
+}
+
+/* How many jobs the time holds, at the rate. */
+static void size_load(double warmup_ns, double measure_ns) {
+    double warm = ceil(load.rate_per_s * warmup_ns / 1e9);
+    double all = warm + ceil(load.rate_per_s * measure_ns / 1e9);
+    load.jobs.n = all < (double)EPOCH_MAX ? (size_t)all : EPOCH_MAX;
+    load.jobs.first = warm < (double)load.jobs.n / 2.0 ? (size_t)warm : load.jobs.n / 2;
+}
+
+/* Jobs from begin to end, as moments after the start; a part of the run is exact by itself. */
+static bool schedule_part(size_t begin, size_t end, uint64_t start_ns, struct rng *rng) {
+    struct cell_run *run = load.run;
+    size_t n = end - begin;
+    uint64_t *at_ns = malloc((n + 1) * sizeof(at_ns[0]));
+    uint64_t *service_ns = malloc((n + 1) * sizeof(service_ns[0]));
+    bool made = at_ns != NULL && service_ns != NULL;
+    if (made) {
+        arrivals_schedule(at_ns, n, (enum arrivals)choice("arrivals", arrivals_names),
+                          load.rate_per_s, rng);
+        arrivals_services(service_ns, n, services[choice("service", service_names)],
+                          (double)cell_axis_number(run, "service_ns"), rng);
+    }
+    for (size_t i = 0; made && i < n; i++) {
+        load.jobs.jobs[begin + i].intended_ns = start_ns + at_ns[i];
+        load.jobs.jobs[begin + i].steps = work_steps(&run->work, service_ns[i]);
     }
     free(at_ns);
     free(service_ns);
+    return made;
+}
+
+static bool write_schedule(uint64_t seed) {
+    struct rng rng;
+    size_t first = load.jobs.first;
+    ledger_reset(&load.run->ledger, load.jobs.n);
+    load.jobs.jobs = ledger_argument(&load.run->ledger, 0);
+    rng_seed(&rng, seed);
+    if (!schedule_part(0, first, 0, &rng) ||
+        !schedule_part(first, load.jobs.n, first > 0 ? load.jobs.jobs[first - 1].intended_ns : 0,
+                       &rng)) {
+        cell_record_end(load.run->record, CELL_INVALID, "no memory for %zu tasks", load.jobs.n);
+        return false;
+    }
     return true;
 }
 
-/* Submits every job at its moment, or at once when that has passed; never skips one. */
-static void generate(void *arg) {
-    struct load *load = arg;
-    struct cell_run *run = load->run;
-    uint64_t start_ns = clock_now_ns() + HEAD_START_NS;
-    cell_run_phase(run, "submit");
-    for (size_t i = 0; i < load->n; i++) {
-        struct job *job = job_at(load, i);
-        job->intended_ns += start_ns;
-        if (i == load->first) {
-            load->counted_from = usage_now();
+/* ---- The load ------------------------------------------------------------------------------- */
+
+static int submit_job(size_t index) {
+    struct cell_run *run = load.run;
+    struct latency_job *job = &load.jobs.jobs[index];
+    if (load.notify == NOTIFY_NONE) {
+        return cell_run_submit(run, run_job, job);
+    }
+    int error = run->subject->async(run->pool, call_job, job, ticket_at(index));
+    if (error == 0 && load.notify == NOTIFY_CALLBACK) {
+        error = run->subject->on_done(run->pool, ticket_at(index), note_done, job);
+    }
+    return error;
+}
+
+/* Awaits the futures in the order of submission: what a consumer in order sees. */
+static void *await_all(void *arg) {
+    struct cell_run *run = arg;
+    for (size_t i = 0; i < load.jobs.n; i++) {
+        while (atomic_load_explicit(&load.submitted, memory_order_acquire) <= i) {
+            clock_wait_until(clock_now_ns() + 50000, true);
         }
-        clock_wait_until(job->intended_ns, load->share_cpu);
+        void *value;
+        int error = run->subject->await(run->pool, ticket_at(i), WEIR_SUBJECT_FOREVER, &value);
+        note_done(&load.jobs.jobs[i]);
+        load.wait_error = load.wait_error == 0 ? error : load.wait_error;
+    }
+    return NULL;
+}
+
+static int release_all(void) {
+    struct cell_run *run = load.run;
+    int first_error = 0;
+    for (size_t i = 0; i < load.jobs.n; i++) {
+        void *value;
+        int error = load.notify == NOTIFY_CALLBACK
+                        ? run->subject->await(run->pool, ticket_at(i), WEIR_SUBJECT_FOREVER, &value)
+                        : 0;
+        run->subject->release(run->pool, ticket_at(i));
+        first_error = first_error == 0 ? error : first_error;
+    }
+    return first_error;
+}
+
+/* Submits every job at its moment, or at once when that has passed; never skips one. */
+static int submit_all(struct usage *counted_from) {
+    uint64_t start_ns = clock_now_ns() + HEAD_START_NS;
+    for (size_t i = 0; i < load.jobs.n; i++) {
+        struct latency_job *job = &load.jobs.jobs[i];
+        job->intended_ns += start_ns;
+        if (i == load.jobs.first) {
+            *counted_from = usage_now();
+        }
+        clock_wait_until(job->intended_ns, load.share_cpu);
         job->submitted_ns = clock_now_ns();
-        load->error = cell_run_submit(run, run_job, job);
-        if (load->error != 0) {
-            return;
+        int error = submit_job(i);
+        if (error != 0) {
+            return error;
         }
         job->accepted_ns = clock_now_ns();
+        atomic_store_explicit(&load.submitted, i + 1, memory_order_release);
+    }
+    return 0;
+}
+
+static int generate(struct usage *counted_from) {
+    struct cell_run *run = load.run;
+    pthread_t waiter;
+    atomic_store_explicit(&load.submitted, 0, memory_order_relaxed);
+    cell_run_phase(run, "submit");
+    bool waits = load.notify == NOTIFY_FUTURE;
+    int error = waits ? -pthread_create(&waiter, NULL, await_all, run) : 0;
+    if (error != 0) {
+        return error;
+    }
+    error = submit_all(counted_from);
+    if (error != 0) {
+        return error; /* the process ends soon; a thread may still wait for what never came */
     }
     cell_run_phase(run, "quiesce");
-    load->error = run->subject->quiesce(run->pool);
-}
-
-static uint64_t span(uint64_t from_ns, uint64_t to_ns) {
-    return to_ns > from_ns ? to_ns - from_ns : 0;
-}
-
-static void fill_histograms(struct load *load) {
-    for (size_t i = load->first; i < load->n; i++) {
-        const struct job *job = job_at(load, i);
-        uint64_t free_ns = i > 0 ? job_at(load, i - 1)->accepted_ns : 0;
-        free_ns = free_ns > job->intended_ns ? free_ns : job->intended_ns;
-        histogram_record(load->total, span(job->intended_ns, job->ended_ns));
-        histogram_record(load->queue, span(job->submitted_ns, job->started_ns));
-        histogram_record(load->service, span(job->started_ns, job->ended_ns));
-        histogram_record(load->lag, span(job->intended_ns, job->submitted_ns));
-        histogram_record(load->own_lag, span(free_ns, job->submitted_ns));
+    error = run->subject->quiesce(run->pool);
+    if (waits) {
+        pthread_join(waiter, NULL);
+        error = error == 0 ? load.wait_error : error;
     }
+    return error == 0 && load.notify != NOTIFY_NONE ? release_all() : error;
 }
 
-/* Jobs that were meant to have arrived and had not ended when job index was meant to arrive. */
-static size_t backlog_at(const struct load *load, size_t index) {
-    uint64_t moment_ns = job_at(load, index)->intended_ns;
-    size_t backlog = 0;
-    for (size_t i = 0; i <= index; i++) {
-        backlog += job_at(load, i)->ended_ns > moment_ns;
+/* False: the record says why. */
+static bool run_load(uint64_t seed, struct usage *counted_from) {
+    struct cell_run *run = load.run;
+    if (!write_schedule(seed)) {
+        return false;
     }
-    return backlog;
-}
-
-static void judge_backlog(struct load *load) {
-    size_t before = backlog_at(load, load->first);
-    size_t after = backlog_at(load, load->n - 1);
-    double by_chance = 4.0 * sqrt(2.0 * (double)(load->n - load->first)) + 4.0 * load->servers;
-    if (after > before && (double)(after - before) > by_chance) {
-        cell_record_end(load->run->record, CELL_INVALID,
-                        "UNSUSTAINED: the backlog grew from %zu to %zu tasks in %zu arrivals",
-                        before, after, load->n - load->first);
+    int error = generate(counted_from);
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "%s: %s",
+                        atomic_load_explicit(&run->phase, memory_order_relaxed), strerror(-error));
+        return false;
     }
+    if (!cell_run_check(run)) {
+        return false;
+    }
+    if (!latency_jobs_fill(&load.jobs)) {
+        cell_record_end(run->record, CELL_INVALID, "no memory for %zu tasks", load.jobs.n);
+        return false;
+    }
+    return true;
 }
 
-static void judge_generator(struct load *load) {
-    static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999};
-    struct cell_record *record = load->run->record;
-    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-        double q = quantiles[i];
-        uint64_t lag_ns = histogram_quantile(load->own_lag, q);
-        uint64_t total_ns = histogram_quantile(load->total, q);
-        if (lag_ns <= LAG_ALLOWED_NS || lag_ns <= total_ns / 10) {
-            continue;
-        }
-        if (q <= 0.99) {
-            cell_record_end(record, CELL_INVALID,
-                            "generator lag: %.0f us at %g %%, where the total is %.0f us",
-                            (double)lag_ns / 1e3, q * 100.0, (double)total_ns / 1e3);
-            return;
-        }
-        if (histogram_resolves(load->own_lag, q)) {
-            cell_record_doubt(record, "NOISY: generator lag %.0f us at %g %% (total %.0f us)",
-                              (double)lag_ns / 1e3, q * 100.0, (double)total_ns / 1e3);
-            return;
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* How much longer a task takes than its calibrated work, at the median: the clock's own cost, a CPU
+ * that is slower when both are busy; not an interruption here and there. */
+static double median_stretch(void) {
+    const struct latency_jobs *jobs = &load.jobs;
+    double *stretch = malloc(jobs->n * sizeof(stretch[0]));
+    size_t n = 0;
+    for (size_t i = jobs->first; stretch != NULL && i < jobs->n; i += jobs->stride) {
+        const struct latency_job *job = &jobs->jobs[i / jobs->stride * jobs->stride];
+        double planned_ns = (double)job->steps * load.run->work.step_ns + load.run->work.call_ns;
+        if (job->started_ns != 0 && planned_ns > 0.0) {
+            stretch[n++] = (double)(job->ended_ns - job->started_ns) / planned_ns;
         }
     }
+    double median = 1.0;
+    if (n > 0) {
+        qsort(stretch, n, sizeof(stretch[0]), ascending);
+        median = stretch[n / 2];
+    }
+    free(stretch);
+    return fmin(fmax(median, 0.5), 2.0);
 }
 
-static void report(struct load *load, struct usage used) {
-    struct cell_record *record = load->run->record;
-    size_t counted = load->n - load->first;
-    uint64_t begin_ns = job_at(load, load->first)->intended_ns;
-    uint64_t last_ns = job_at(load, load->n - 1)->intended_ns;
-    uint64_t end_ns = last_ns;
-    uint64_t busy_ns = 0;
-    for (size_t i = load->first; i < load->n; i++) {
-        const struct job *job = job_at(load, i);
-        end_ns = job->ended_ns > end_ns ? job->ended_ns : end_ns;
-        busy_ns += span(job->started_ns, job->ended_ns);
+/* Finds out what a task takes of a worker, and sets the rate for the wanted utilisation. */
+static bool pilot(void) {
+    double planned_ns = (double)cell_axis_number(load.run, "service_ns");
+    load.rate_per_s = load.wanted / 100.0 * load.jobs.servers / planned_ns * 1e9;
+    if (load.wanted >= 100.0) {
+        return true; /* it will not be sustained; that is what it is for */
     }
-    record->wall_ns = end_ns - begin_ns;
-    record->tasks = counted;
-    record->cpu_ns = used.cpu_ns;
-    record->csw = used.csw;
-    double wall_s = (double)(end_ns - begin_ns) / 1e9;
-    cell_record_value(record, "offered_per_s",
-                      (double)(counted - 1) * 1e9 / (double)(last_ns - begin_ns));
-    cell_record_value(record, "achieved_per_s", (double)counted / wall_s);
-    cell_record_value(record, "utilisation",
-                      (double)busy_ns / 1e9 / wall_s / load->servers * 100.0);
-    cell_record_value(record, "caller_ran_share",
-                      (double)ledger_caller_ran(&load->run->ledger) / (double)load->n);
-    cell_record_value(record, "retries", (double)load->run->retries);
-    double mean_ns = (double)busy_ns / (double)counted;
-    double planned_ns = (double)cell_axis_number(load->run, "service_ns");
-    if (mean_ns > BUSIER_ALLOWED * planned_ns && load->servers_fit) {
+    double pilot_ns = fmax(PILOT_JOBS / load.rate_per_s * 1e9, PILOT_LEAST_NS);
+    struct usage ignored;
+    size_load(0.0, fmin(pilot_ns, (double)load.run->description->measure_ns));
+    if (load.jobs.n < 2) {
+        return true;
+    }
+    if (!run_load(load.run->description->seed ^ 1, &ignored)) {
+        return false;
+    }
+    double mean_ns = planned_ns * median_stretch();
+    for (size_t part = 0; part < LATENCY_PARTS; part++) {
+        histogram_reset(load.jobs.parts[part]);
+    }
+    load.rate_per_s = load.wanted / 100.0 * load.jobs.servers / mean_ns * 1e9;
+    return true;
+}
+
+/* ---- The record ----------------------------------------------------------------------------- */
+
+static void report_doubts(const struct latency_jobs *jobs) {
+    struct cell_record *record = load.run->record;
+    size_t counted = jobs->n - jobs->first;
+    double mean_ns = jobs->busy_ns / (double)counted;
+    double planned_ns = (double)cell_axis_number(load.run, "service_ns");
+    if (mean_ns > BUSIER_ALLOWED * planned_ns && load.servers_fit) {
         cell_record_doubt(record, "NOISY: tasks took %.1f us on average, %.1f us were planned",
                           mean_ns / 1e3, planned_ns / 1e3);
+    }
+    if (load.wanted > 0.0 && fabs(jobs->utilisation - load.wanted) > UTILISATION_OFF) {
+        cell_record_doubt(record, "NOISY: the utilisation was %.1f %%, %.0f %% was wanted",
+                          jobs->utilisation, load.wanted);
     }
     if (counted < 100) {
         cell_record_doubt(record, "few tasks: %zu in the time given", counted);
     }
-    if (load->share_cpu) {
+    if (load.share_cpu) {
         cell_record_doubt(record, "the generator shares its CPU with a worker");
     }
-    if (record->status == CELL_OK) {
-        cell_record_histogram(record, "total", load->total);
-        cell_record_histogram(record, "queue", load->queue);
-        cell_record_histogram(record, "service", load->service);
+    if (jobs->stride > 1) {
+        cell_record_doubt(record, "sampled: every %zuth task is timed; queue holds wake as well",
+                          jobs->stride);
     }
-    cell_record_histogram(record, "lag", load->lag);
 }
 
-static bool make_histograms(struct load *load) {
-    load->total = histogram_new();
-    load->queue = histogram_new();
-    load->service = histogram_new();
-    load->lag = histogram_new();
-    load->own_lag = histogram_new();
-    bool made = load->total != NULL && load->queue != NULL && load->service != NULL &&
-                load->lag != NULL && load->own_lag != NULL;
-    if (!made) {
-        cell_record_end(load->run->record, CELL_INVALID, "no memory for histograms");
+static void report(struct usage used) {
+    const struct latency_jobs *jobs = &load.jobs;
+    struct cell_record *record = load.run->record;
+    char invalid[256];
+    char doubt[256];
+    size_t counted = jobs->n - jobs->first;
+    record->wall_ns = (uint64_t)jobs->wall_ns;
+    record->tasks = counted;
+    record->cpu_ns = used.cpu_ns;
+    record->csw = used.csw;
+    latency_jobs_judge(jobs, invalid, doubt, sizeof(invalid));
+    if (invalid[0] != '\0') {
+        cell_record_end(record, CELL_INVALID, "%s", invalid);
     }
-    return made;
+    if (doubt[0] != '\0') {
+        cell_record_doubt(record, "%s", doubt);
+    }
+    cell_record_value(record, "offered_per_s", jobs->offered_per_s);
+    cell_record_value(record, "achieved_per_s", (double)counted * 1e9 / jobs->wall_ns);
+    cell_record_value(record, "utilisation", jobs->utilisation);
+    cell_record_value(record, "caller_ran_share",
+                      (double)ledger_caller_ran(&load.run->ledger) / (double)jobs->n);
+    cell_record_value(record, "retries", (double)load.run->retries);
+    for (size_t part = LATENCY_TOTAL; part <= LATENCY_NOTIFY; part++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s_mean_ns", latency_part_names[part]);
+        cell_record_value(record, name, histogram_mean(jobs->parts[part]));
+    }
+    cell_record_value(record, "parts_over_total", latency_jobs_sum_of_parts(jobs));
+    report_doubts(jobs);
+    for (size_t part = LATENCY_TOTAL; record->status == CELL_OK && part <= LATENCY_NOTIFY; part++) {
+        cell_record_histogram(record, latency_part_names[part], jobs->parts[part]);
+    }
+    cell_record_histogram(record, "lag", jobs->parts[LATENCY_LAG]);
 }
 
-static void free_histograms(struct load *load) {
-    histogram_free(load->total);
-    histogram_free(load->queue);
-    histogram_free(load->service);
-    histogram_free(load->lag);
-    histogram_free(load->own_lag);
-}
-
-static void measure_load(struct load *load) {
-    struct cell_run *run = load->run;
-    ledger_thread_submits();
-    clock_sharp_timers();
-    cell_run_calibrate(run, cell_axis_number(run, "service_ns"));
-    if (!write_schedule(load) || !cell_run_open(run)) {
+static void measure_load(void *arg) {
+    struct cell_run *run = arg;
+    struct usage counted_from = {0};
+    if (load.wanted > 0.0 && !pilot()) {
         return;
     }
-    cell_run_inside(run, generate, load);
-    struct usage used = usage_since(load->counted_from);
-    if (load->error != 0) {
-        cell_record_end(run->record, CELL_INVALID, "%s: %s",
-                        atomic_load_explicit(&run->phase, memory_order_relaxed),
-                        strerror(-load->error));
-        return;
-    }
-    if (!cell_run_check(run)) {
-        return;
-    }
-    fill_histograms(load);
-    judge_backlog(load);
-    judge_generator(load);
-    report(load, used);
-}
-
-static void measure(struct cell_run *run) {
-    struct load load = {.run = run};
-    job_run = run;
-    plan_load(&load);
-    if (load.n - load.first < 2) {
+    size_load((double)run->description->warmup_ns, (double)run->description->measure_ns);
+    if (load.jobs.n - load.jobs.first < 2) {
         cell_record_end(run->record, CELL_INVALID, "fewer than two arrivals in the time given");
         return;
     }
-    if (make_histograms(&load)) {
-        measure_load(&load);
+    if (run_load(run->description->seed, &counted_from)) {
+        report(usage_since(counted_from));
     }
-    free_histograms(&load);
 }
 
-static const char *const arrivals_names[] = {"poisson", "constant", NULL};
-static const char *const service_names[] = {"constant", "exponential", NULL};
+/* The most jobs that any rate found by the pilot can bring. */
+static size_t capacity_for(void) {
+    double most_per_s = fmax(load.rate_per_s, load.wanted / 100.0 * load.jobs.servers * 2e9 /
+                                                  (double)cell_axis_number(load.run, "service_ns"));
+    double time_ns = (double)(load.run->description->warmup_ns + load.run->description->measure_ns);
+    double jobs = fmax(most_per_s * time_ns / 1e9, PILOT_JOBS) + 16.0;
+    return jobs < (double)EPOCH_MAX ? (size_t)jobs : EPOCH_MAX;
+}
+
+static bool prepare(void) {
+    struct cell_run *run = load.run;
+    load.notify = (enum notify)choice("notify", notify_names);
+    if (load.notify != NOTIFY_NONE &&
+        (run->subject->async == NULL ||
+         (load.notify == NOTIFY_CALLBACK && run->subject->on_done == NULL))) {
+        cell_record_end(run->record, CELL_UNSUPPORTED, "no %s",
+                        load.notify == NOTIFY_CALLBACK ? "on_done" : "futures");
+        return false;
+    }
+    size_t capacity = capacity_for();
+    load.ticket_stride = (run->subject->ticket_bytes + 63) / 64 * 64;
+    load.tickets =
+        load.notify == NOTIFY_NONE ? NULL : aligned_alloc(64, capacity * load.ticket_stride);
+    if (load.notify != NOTIFY_NONE && load.tickets == NULL) {
+        cell_record_end(run->record, CELL_INVALID, "no memory for %zu futures", capacity);
+        return false;
+    }
+    if (!latency_jobs_init(&load.jobs)) {
+        cell_record_end(run->record, CELL_INVALID, "no memory for histograms");
+        return false;
+    }
+    return cell_run_ledger(run, capacity) && cell_run_open(run);
+}
+
+static void measure(struct cell_run *run) {
+    uint64_t workers = cell_axis_number(run, "workers");
+    uint64_t service_ns = cell_axis_number(run, "service_ns");
+    unsigned cpus = machine_cpus();
+    bool by_rate = cell_axis_given(run, "rate_per_s");
+    load = (struct load){.run = run,
+                         .wanted = by_rate ? 0.0 : (double)cell_axis_number(run, "utilisation"),
+                         .rate_per_s = (double)cell_axis_number(run, "rate_per_s"),
+                         .share_cpu = workers >= cpus,
+                         .servers_fit = workers <= cpus};
+    load.jobs.servers = (double)(workers < cpus ? workers : cpus);
+    load.jobs.workers =
+        run->capabilities & WEIR_SUBJECT_ONE_THREAD_A_TASK ? SIZE_MAX : (size_t)workers;
+    double probe = 2.0 * clock_cost_ns() / (double)service_ns;
+    load.jobs.stride = probe > PROBE_ALLOWED ? SAMPLED_STRIDE : 1;
+    ledger_thread_submits();
+    clock_sharp_timers();
+    cell_run_calibrate(run, service_ns);
+    if (prepare()) {
+        cell_run_inside(run, measure_load, run);
+    }
+    latency_jobs_fini(&load.jobs);
+    free(load.tickets);
+}
 
 static const struct cell_axis axes[] = {
     {.name = "workers", .least = 1, .most = 4096, .standard = 1},
@@ -329,6 +455,7 @@ static const struct cell_axis axes[] = {
     {.name = "service_ns", .least = 100, .most = 1000000000, .standard = 20000},
     {.name = "utilisation", .least = 1, .most = 150, .standard = 80},
     {.name = "rate_per_s", .least = 1, .most = 100000000, .standard = 1000},
+    {.name = "notify", .choices = notify_names},
     {.name = NULL},
 };
 

@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure/machine.h"
+
 const struct cell_workload *const cell_workloads[] = {
-    &cell_throughput, &cell_contention, &cell_wait, &cell_latency, NULL,
+    &cell_throughput,    &cell_contention, &cell_wait,   &cell_latency, &cell_wakeup,
+    &cell_forkjoin,      &cell_metg,       &cell_sparse, &cell_memory,  &cell_lifecycle,
+    &cell_oversubscribe, &cell_blocking,   NULL,
 };
 
 const struct cell_workload *cell_workload_find(const char *name) {
@@ -19,7 +23,14 @@ const struct cell_workload *cell_workload_find(const char *name) {
     return NULL;
 }
 
+/* An axis that every workload has: the allocator that was preloaded for the cell. */
+static const char *const allocator_names[] = {"glibc", "jemalloc", "mimalloc", NULL};
+static const struct cell_axis allocator_axis = {.name = "alloc", .choices = allocator_names};
+
 static const struct cell_axis *find_axis(const struct cell_workload *workload, const char *name) {
+    if (strcmp(name, allocator_axis.name) == 0) {
+        return &allocator_axis;
+    }
     for (const struct cell_axis *axis = workload->axes; axis->name != NULL; axis++) {
         if (strcmp(axis->name, name) == 0) {
             return axis;
@@ -107,10 +118,28 @@ static void describe_config(struct cell_run *run, uint64_t workers, uint64_t cap
     }
 }
 
+/* The allocator that the cell asks for is the one in use. */
+static bool has_allocator(struct cell_run *run) {
+    const char *used = machine_allocator();
+    if (!cell_axis_given(run, "alloc") || strcmp(cell_axis_word(run, "alloc"), used) == 0) {
+        return true;
+    }
+    cell_record_end(run->record, CELL_UNSUPPORTED,
+                    "wrong allocator: %s is in use, %s was asked for (is its package installed?)",
+                    used, cell_axis_word(run, "alloc"));
+    return false;
+}
+
 bool cell_run_open(struct cell_run *run) {
-    uint64_t workers = cell_axis_number(run, "workers");
+    return cell_run_open_workers(run, cell_axis_number(run, "workers"));
+}
+
+bool cell_run_open_workers(struct cell_run *run, uint64_t workers) {
     uint64_t capacity = cell_axis_number(run, "capacity");
     describe_config(run, workers, capacity);
+    if (!has_allocator(run)) {
+        return false;
+    }
     if (capacity > 0 && !(run->capabilities & WEIR_SUBJECT_BOUNDED)) {
         cell_record_end(run->record, CELL_UNSUPPORTED, "no bounded queue");
         return false;
@@ -136,6 +165,16 @@ bool cell_run_open(struct cell_run *run) {
     return error == 0;
 }
 
+bool cell_run_close(struct cell_run *run) {
+    cell_run_phase(run, "close");
+    int error = run->subject->close(run->pool);
+    run->pool = NULL;
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "close: %s", strerror(-error));
+    }
+    return error == 0;
+}
+
 void cell_run_inside(struct cell_run *run, void (*body)(void *arg), void *arg) {
     if (run->subject->inside == NULL) {
         body(arg);
@@ -155,6 +194,23 @@ int cell_run_submit(struct cell_run *run, weir_subject_fn fn, void *arg) {
         error = run->subject->submit(run->pool, fn, arg);
     }
     return error;
+}
+
+bool cell_run_hand_over(struct cell_run *run, weir_subject_fn fn, void *arg) {
+    int error = cell_run_submit(run, fn, arg);
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "submit: %s", strerror(-error));
+    }
+    return error == 0;
+}
+
+bool cell_run_quiesce(struct cell_run *run) {
+    cell_run_phase(run, "quiesce");
+    int error = run->subject->quiesce(run->pool);
+    if (error != 0) {
+        cell_record_end(run->record, CELL_INVALID, "quiesce: %s", strerror(-error));
+    }
+    return error == 0;
 }
 
 bool cell_run_ledger(struct cell_run *run, size_t capacity) {

@@ -59,6 +59,14 @@ extern const struct cell_workload cell_throughput;
 extern const struct cell_workload cell_contention;
 extern const struct cell_workload cell_wait;
 extern const struct cell_workload cell_latency;
+extern const struct cell_workload cell_wakeup;
+extern const struct cell_workload cell_forkjoin;
+extern const struct cell_workload cell_metg;
+extern const struct cell_workload cell_sparse;
+extern const struct cell_workload cell_memory;
+extern const struct cell_workload cell_lifecycle;
+extern const struct cell_workload cell_oversubscribe;
+extern const struct cell_workload cell_blocking;
 
 /* 0, or -EINVAL with one line in error (CELL_ERROR_SIZE bytes): an axis that the workload does
  * not have, or a value out of range. */
@@ -71,6 +79,9 @@ bool cell_axis_given(const struct cell_run *run, const char *name);
 
 /* Opens the pool with the cell's workers and capacity. False: the record says why not. */
 bool cell_run_open(struct cell_run *run);
+/* The same with another number of workers; and closes it again before the cell is over. */
+bool cell_run_open_workers(struct cell_run *run, uint64_t workers);
+bool cell_run_close(struct cell_run *run);
 
 /* Runs body(arg) on the calling thread, as one of the pool's own where the pool takes tasks from no
  * others. Between open and close. */
@@ -79,6 +90,10 @@ void cell_run_inside(struct cell_run *run, void (*body)(void *arg), void *arg);
 /* Submits from a thread that measures. A pool with a bound of its own is asked again until it takes
  * the task; each time counts in run->retries. */
 int cell_run_submit(struct cell_run *run, weir_subject_fn fn, void *arg);
+
+/* The same, or waits for quiet; false: the record says what went wrong. */
+bool cell_run_hand_over(struct cell_run *run, weir_subject_fn fn, void *arg);
+bool cell_run_quiesce(struct cell_run *run);
 
 /* Makes room for tasks in the ledger. False: the record says why not. */
 bool cell_run_ledger(struct cell_run *run, size_t capacity);
