@@ -8,6 +8,7 @@
 #define WEIR_VERSION       "0.1.0"
 
 #include <weir/base.h>
+#include <weir/completion.h>
 #include <weir/future.h>
 #include <weir/pool.h>
 #include <weir/queue.h>

@@ -20,6 +20,8 @@ const char *weir_strerror(int error) {
         return "it runs already";
     case -EINVAL:
         return "invalid argument";
+    case -ENOENT:
+        return "nothing is outstanding";
     case -ENOMEM:
         return "out of memory";
     case -EPIPE:

@@ -1,8 +1,8 @@
 #include "test/unit.h"
 
-static const int errors[] = {0,        -EAGAIN,      -EALREADY, -EBUSY,  -ECANCELED,
-                             -EDEADLK, -EINPROGRESS, -EINVAL,   -ENOMEM, -EPIPE,
-                             -ERANGE,  -ESHUTDOWN,   -ETIMEDOUT};
+static const int errors[] = {0,        -EAGAIN,      -EALREADY,  -EBUSY,    -ECANCELED,
+                             -EDEADLK, -EINPROGRESS, -EINVAL,    -ENOENT,   -ENOMEM,
+                             -EPIPE,   -ERANGE,      -ESHUTDOWN, -ETIMEDOUT};
 #define ERRORS (sizeof errors / sizeof *errors)
 
 static void every_error_of_the_library_has_words_of_its_own(void **state) {

@@ -67,3 +67,7 @@ bool weir_cancelled(void) {
            atomic_load_explicit(&frame->host->cancelled, memory_order_relaxed) != 0 &&
            atomic_load_explicit(&frame->host->cancelled, memory_order_acquire) != 0;
 }
+
+bool weir__frame_inside_any(void) {
+    return innermost != NULL;
+}

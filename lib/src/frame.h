@@ -37,4 +37,7 @@ bool weir__frame_inside_scope(const void *scope);
 bool weir__frame_inside_task(const struct weir_task *task);
 bool weir__frame_inside_host(const struct weir__host *host);
 
+/* Whether this thread is inside any task at all. */
+bool weir__frame_inside_any(void);
+
 #endif

@@ -11,12 +11,14 @@ static void frames_nest_and_are_left_in_turn(void **state) {
     (void)state;
     assert_false(weir__frame_inside_task(&futures[0].weir__task));
     assert_false(weir__frame_inside_host(&hosts[0]));
+    assert_false(weir__frame_inside_any());
     weir__frame_enter(&outer, &hosts[0], &futures[0].weir__task);
     weir__frame_enter(&inner, &hosts[1], &futures[1].weir__task);
     assert_true(weir__frame_inside_task(&futures[0].weir__task));
     assert_true(weir__frame_inside_task(&futures[1].weir__task));
     assert_false(weir__frame_inside_task(&futures[2].weir__task));
     assert_true(weir__frame_inside_host(&hosts[0]));
+    assert_true(weir__frame_inside_any());
     assert_true(weir__frame_inside_host(&hosts[1]));
     assert_false(weir__frame_inside_host(&hosts[2]));
     weir__frame_leave(&inner);

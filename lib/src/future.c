@@ -223,12 +223,17 @@ static bool may_claim(const struct weir_future *future) {
     return future->weir__task.flags & WEIR_TASK_ANY_THREAD;
 }
 
+bool weir__future_is_claimable(struct weir_future *future) {
+    /* Acquire pairs with the release that marked the task queued: host is set from then on. */
+    return atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire) ==
+               TASK_QUEUED &&
+           may_claim(future);
+}
+
 bool weir__future_claim(struct weir_future *future) {
     struct weir_task *task = &future->weir__task;
 
-    /* Acquire pairs with the release that marked the task queued: host is set from then on. */
-    if (atomic_load_explicit(&task->weir__state, memory_order_acquire) != TASK_QUEUED ||
-        !may_claim(future))
+    if (!weir__future_is_claimable(future))
         return false;
     enum weir__claim claim = weir__claim_queued(task, 0);
     if (claim == CLAIM_LOST)

@@ -66,6 +66,10 @@ void weir__future_set_host(struct weir_task *task, struct weir__host *host);
 
 bool weir__future_is_terminal(struct weir_future *future);
 
+/* Whether the future's call is queued and this thread may run it, just now. The future is not
+ * terminal before this returns, or is kept by the caller. */
+bool weir__future_is_claimable(struct weir_future *future);
+
 /* Runs the future's call on this thread if it is queued and this thread may. True: it did, and
  * the future is terminal. */
 bool weir__future_claim(struct weir_future *future);

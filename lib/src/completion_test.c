@@ -1,0 +1,678 @@
+#include <fcntl.h>
+#include <poll.h>
+
+#include "platform/futex.h"
+#include "test/fault.h"
+#include "test/unit.h"
+
+static struct weir_completion *new_completion(void) {
+    struct weir_completion *completion = NULL;
+
+    assert_int_equal(weir_completion_new(&completion), 0);
+    return completion;
+}
+
+/* Takes one at once, and checks which. */
+static void expect_next(struct weir_completion *completion, struct weir_future *future,
+                        void *user) {
+    struct weir_future *got = NULL;
+    void *got_user = NULL;
+
+    assert_int_equal(weir_completion_next(completion, &got, &got_user, WEIR_NOW), 0);
+    assert_ptr_equal(got, future);
+    assert_ptr_equal(got_user, user);
+}
+
+static int next(struct weir_completion *completion, uint64_t deadline_ns) {
+    return weir_completion_next(completion, NULL, NULL, deadline_ns);
+}
+
+/* ---- Arguments and memory ---- */
+
+static void bad_arguments_are_refused(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_completion *completion = new_completion();
+    struct weir_future future;
+
+    weir_future_init(&future);
+    assert_int_equal(weir_completion_new(NULL), -EINVAL);
+    assert_int_equal(weir_completion_add(NULL, &future, NULL), -EINVAL);
+    assert_int_equal(weir_completion_add(completion, NULL, NULL), -EINVAL);
+    assert_int_equal(weir_completion_async(NULL, pool, call_echo, NULL, NULL), -EINVAL);
+    assert_int_equal(weir_completion_async(completion, NULL, call_echo, NULL, NULL), -EINVAL);
+    assert_int_equal(weir_completion_async(completion, pool, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(next(NULL, WEIR_NOW), -EINVAL);
+    assert_int_equal(weir_completion_next_batch(NULL, NULL, 0, WEIR_NOW), -EINVAL);
+    assert_int_equal(weir_completion_next_batch(completion, NULL, 1, WEIR_NOW), -EINVAL);
+    assert_int_equal(weir_completion_next_batch(completion, NULL, 0, WEIR_FOREVER), 0);
+    assert_int_equal(weir_completion_fd(NULL), -EINVAL);
+    assert_int_equal(weir_completion_pending(NULL), 0);
+    assert_int_equal(weir_completion_pending(completion), 0);
+    weir_completion_free(completion);
+    weir_completion_free(NULL);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void without_memory_nothing_is_made_or_added(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_completion *completion = NULL;
+    struct weir_future future;
+    long blocks = fault_blocks();
+    int rc;
+
+    fault_fail_nth(1);
+    assert_int_equal(weir_completion_new(&completion), -ENOMEM);
+    fault_reset();
+    assert_null(completion);
+    completion = new_completion();
+    weir_future_init(&future);
+    fault_fail_nth(1);
+    assert_int_equal(weir_completion_add(completion, &future, NULL), -ENOMEM);
+    fault_reset();
+    assert_int_equal(weir_completion_pending(completion), 0);
+    for (unsigned n = 1; fault_fail_nth(n),
+                  (rc = weir_completion_async(completion, pool, call_echo, NULL, NULL)) != 0;
+         n++) {
+        assert_int_equal(rc, -ENOMEM);
+        assert_int_equal(fault_blocks(), blocks + 1);
+        assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    }
+    fault_reset();
+    fault_fail_nth(1);
+    assert_int_equal(next(completion, WEIR_FOREVER), 0); /* needs none */
+    assert_false(fault_happened());
+    fault_reset();
+    weir_completion_free(completion);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(fault_blocks(), blocks);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+/* ---- Order, ends, waiting ---- */
+
+#define MANY 64
+
+static void futures_arrive_in_the_order_of_their_ends_however_they_end(void **state) {
+    struct weir_completion *completion = new_completion();
+    struct weir_future futures[MANY];
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        weir_future_init(&futures[i]);
+        assert_int_equal(weir_completion_add(completion, &futures[i], &futures[MANY - i - 1]), 0);
+    }
+    assert_int_equal(next(completion, WEIR_NOW), -EAGAIN);
+    assert_int_equal(next(completion, 1), -ETIMEDOUT);
+    uint64_t deadline_ns = weir_after(1000000);
+    assert_int_equal(next(completion, deadline_ns), -ETIMEDOUT);
+    assert_true(weir_now_ns() >= deadline_ns);
+    for (int i = 0; i < MANY; i++) {
+        struct weir_future *future = &futures[i * 37 % MANY];
+        assert_int_equal(i % 3 == 0   ? weir_future_set(future, NULL)
+                         : i % 3 == 1 ? weir_future_fail(future, -EIO)
+                                      : weir_future_cancel(future),
+                         0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        int k = i * 37 % MANY;
+        assert_int_equal(weir_completion_pending(completion), MANY - i);
+        expect_next(completion, &futures[k], &futures[MANY - k - 1]);
+    }
+    assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    weir_completion_free(completion);
+}
+
+static void future_that_is_terminal_or_added_twice_arrives_as_often_as_added(void **state) {
+    struct weir_completion *completion = new_completion();
+    struct weir_future future;
+    int a, b, c;
+
+    (void)state;
+    weir_future_init(&future);
+    assert_int_equal(weir_completion_add(completion, &future, &a), 0);
+    assert_int_equal(weir_completion_add(completion, &future, &b), 0);
+    weir_future_set(&future, NULL);
+    assert_int_equal(weir_completion_add(completion, &future, &c), 0);
+    expect_next(completion, &future, &a);
+    expect_next(completion, &future, &b);
+    expect_next(completion, &future, &c);
+    assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    weir_completion_free(completion);
+    assert_int_equal(weir_future_fini(&future), 0);
+}
+
+static void batch_takes_what_is_there_and_no_more_than_asked_for(void **state) {
+    struct weir_completion *completion = new_completion();
+    struct weir_completed completed[8];
+    struct weir_future futures[5];
+
+    (void)state;
+    assert_int_equal(weir_completion_next_batch(completion, completed, 8, WEIR_FOREVER), -ENOENT);
+    for (int i = 0; i < 5; i++) {
+        weir_future_init(&futures[i]);
+        weir_completion_add(completion, &futures[i], &futures[i]);
+    }
+    assert_int_equal(weir_completion_next_batch(completion, completed, 8, WEIR_NOW), -EAGAIN);
+    for (int i = 0; i < 4; i++)
+        weir_future_set(&futures[i], NULL);
+    assert_int_equal(weir_completion_next_batch(completion, completed, 3, WEIR_FOREVER), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(completed[i].future, &futures[i]);
+        assert_ptr_equal(completed[i].user, &futures[i]);
+    }
+    assert_int_equal(weir_completion_next_batch(completion, completed, 8, WEIR_FOREVER), 1);
+    assert_ptr_equal(completed[0].future, &futures[3]);
+    assert_int_equal(weir_completion_pending(completion), 1);
+    weir_future_set(&futures[4], NULL);
+    assert_int_equal(weir_completion_next_batch(completion, completed, 8, WEIR_FOREVER), 1);
+    weir_completion_free(completion);
+}
+
+static void async_futures_are_their_takers(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, NULL);
+    struct weir_completion *completion = new_completion();
+    struct weir_completed completed[3];
+    long blocks = fault_blocks();
+
+    for (uintptr_t i = 1; i <= 100; i++)
+        assert_int_equal(weir_completion_async(completion, pool, call_echo, (void *)i, (void *)i),
+                         0);
+    for (int left = 100; left > 0;) {
+        struct weir_future *future = NULL;
+        void *user = NULL, *value = NULL;
+        assert_int_equal(weir_completion_next(completion, &future, &user, WEIR_FOREVER), 0);
+        assert_int_equal(weir_future_get(future, &value, WEIR_NOW), 0);
+        assert_ptr_equal(value, user);
+        weir_future_unref(future);
+        left--;
+        if (left > 50)
+            left -= next(completion, WEIR_NOW) == 0; /* unreferenced there */
+        if (left >= 3 && left < 50) {
+            ptrdiff_t n = weir_completion_next_batch(completion, completed, 3, WEIR_FOREVER);
+            assert_in_range(n, 1, 3);
+            for (ptrdiff_t k = 0; k < n; k++, left--)
+                weir_future_unref(completed[k].future);
+        }
+    }
+    assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(fault_blocks(), blocks);
+    weir_completion_free(completion);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void refused_submission_adds_nothing(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_completion *completion = new_completion();
+    long blocks = fault_blocks();
+
+    assert_int_equal(weir_pool_shutdown(pool, WEIR_DRAIN), 0);
+    assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), -ESHUTDOWN);
+    assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    assert_int_equal(fault_blocks(), blocks);
+    weir_completion_free(completion);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void calls_that_a_shutdown_drops_arrive_cancelled(void **state) {
+    struct weir_pool_options options;
+    struct weir_completion *completion = new_completion();
+
+    weir_pool_options_init(&options);
+    options.deferred_start = true;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), 0);
+    assert_int_equal(weir_pool_shutdown(pool, WEIR_CANCEL_PENDING), 0);
+    for (int i = 0; i < 3; i++) {
+        struct weir_future *future = NULL;
+        assert_int_equal(weir_completion_next(completion, &future, NULL, WEIR_FOREVER), 0);
+        assert_int_equal(weir_future_state(future), WEIR_FUTURE_CANCELLED);
+        weir_future_unref(future);
+    }
+    assert_int_equal(next(completion, WEIR_FOREVER), -ENOENT);
+    weir_completion_free(completion);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+/* ---- Several takers ---- */
+
+struct takers {
+    struct weir_completion *completion;
+    struct event waiting;
+    _Atomic unsigned taken, over;
+};
+
+static void *take_main(void *arg) {
+    struct takers *takers = arg;
+    void *user;
+    int rc;
+
+    event_raise(&takers->waiting);
+    while ((rc = weir_completion_next(takers->completion, NULL, &user, WEIR_FOREVER)) == 0) {
+        if (user) /* plain: ordered by taking alone */
+            ++*(unsigned *)user;
+        add_one(&takers->taken);
+    }
+    if (rc == -ENOENT)
+        add_one(&takers->over);
+    return NULL;
+}
+
+static void all_takers_return_when_the_last_one_is_taken(void **state) {
+    enum { TAKERS = 4 };
+
+    (void)state;
+    for (int turn = 0; turn < 200; turn++) {
+        struct takers takers = {.completion = new_completion()};
+        struct weir_future future;
+        pthread_t threads[TAKERS];
+        weir_future_init(&future);
+        weir_completion_add(takers.completion, &future, NULL);
+        for (int i = 0; i < TAKERS; i++)
+            threads[i] = unit_thread(take_main, &takers);
+        event_await(&takers.waiting, TAKERS);
+        for (int i = 0; i < turn; i++)
+            weir__relax(64); /* until most of them sleep */
+        weir_future_set(&future, NULL);
+        for (int i = 0; i < TAKERS; i++)
+            unit_join(threads[i]);
+        assert_int_equal(number_of(&takers.taken), 1);
+        assert_int_equal(number_of(&takers.over), TAKERS);
+        weir_completion_free(takers.completion);
+        assert_int_equal(weir_future_fini(&future), 0);
+    }
+}
+
+static int write_one(void *arg, void **value) {
+    *(unsigned *)arg = 1;
+    *value = NULL;
+    return 0;
+}
+
+/* A promise keeps the takers while calls are still being added. */
+static void each_is_taken_once_by_several_takers_and_none_is_forgotten(void **state) {
+    enum { TAKERS = 3, CALLS = 3000 };
+    static unsigned written[CALLS];
+
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        struct weir_pool *pool = unit_pool(unit_scheduler(state), workers, NULL);
+        struct takers takers = {.completion = new_completion()};
+        struct weir_future more;
+        pthread_t threads[TAKERS];
+        memset(written, 0, sizeof written);
+        weir_future_init(&more);
+        weir_completion_add(takers.completion, &more, NULL);
+        for (int i = 0; i < TAKERS; i++)
+            threads[i] = unit_thread(take_main, &takers);
+        for (int i = 0; i < CALLS; i++)
+            assert_int_equal(
+                weir_completion_async(takers.completion, pool, write_one, &written[i], &written[i]),
+                0);
+        weir_future_set(&more, NULL);
+        for (int i = 0; i < TAKERS; i++)
+            unit_join(threads[i]);
+        assert_int_equal(number_of(&takers.taken), CALLS + 1);
+        assert_int_equal(number_of(&takers.over), TAKERS);
+        for (int i = 0; i < CALLS; i++)
+            assert_int_equal(written[i], 2);
+        weir_completion_free(takers.completion);
+        assert_int_equal(weir_future_fini(&more), 0);
+        assert_int_equal(weir_pool_free(pool), 0);
+    }
+}
+
+/* ---- The descriptor ---- */
+
+static bool is_readable(int fd, int timeout_ms) {
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+    return poll(&poller, 1, timeout_ms) == 1 && (poller.revents & POLLIN);
+}
+
+static void descriptor_is_readable_exactly_while_something_can_be_taken(void **state) {
+    struct weir_completion *completion = new_completion();
+    struct weir_future futures[4];
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        weir_future_init(&futures[i]);
+        weir_completion_add(completion, &futures[i], NULL);
+    }
+    weir_future_set(&futures[0], NULL);
+    int fd = weir_completion_fd(completion);
+    assert_true(fd >= 0);
+    assert_int_equal(weir_completion_fd(completion), fd);
+    assert_true(is_readable(fd, 0)); /* made when something was there */
+    weir_future_set(&futures[1], NULL);
+    assert_true(is_readable(fd, 0));
+    expect_next(completion, &futures[0], NULL);
+    assert_true(is_readable(fd, 0));
+    expect_next(completion, &futures[1], NULL);
+    assert_false(is_readable(fd, 0));
+    assert_int_equal(next(completion, WEIR_NOW), -EAGAIN);
+    weir_future_set(&futures[2], NULL);
+    assert_true(is_readable(fd, 0));
+    expect_next(completion, &futures[2], NULL);
+    weir_future_set(&futures[3], NULL);
+    struct weir_completed completed[2];
+    assert_int_equal(weir_completion_next_batch(completion, completed, 2, WEIR_NOW), 1);
+    assert_false(is_readable(fd, 0));
+    assert_int_equal(next(completion, WEIR_NOW), -ENOENT);
+    weir_completion_free(completion);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void descriptor_that_cannot_be_made_may_be_asked_for_again(void **state) {
+    struct weir_completion *completion = new_completion();
+
+    (void)state;
+    fault_fail_nth(1);
+    assert_int_equal(weir_completion_fd(completion), -EMFILE);
+    fault_reset();
+    int fd = weir_completion_fd(completion);
+    assert_true(fd >= 0);
+    assert_false(is_readable(fd, 0));
+    weir_completion_free(completion);
+}
+
+static void loop_on_the_descriptor_misses_nothing(void **state) {
+    enum { CALLS = 3000 };
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, NULL);
+    struct weir_completion *completion = new_completion();
+    int fd = weir_completion_fd(completion), taken = 0;
+    int rc;
+
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), 0);
+        if (i % 100)
+            continue;
+        while ((rc = next(completion, WEIR_NOW)) == 0)
+            taken++;
+    }
+    do {
+        assert_true(is_readable(fd, -1));
+        while ((rc = next(completion, WEIR_NOW)) == 0)
+            taken++;
+    } while (rc == -EAGAIN);
+    assert_int_equal(rc, -ENOENT);
+    assert_int_equal(taken, CALLS);
+    assert_false(is_readable(fd, 0));
+    weir_completion_free(completion);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+/* ---- Freeing ---- */
+
+static void queue_is_freed_with_futures_outstanding(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_completion *completion = new_completion();
+    struct plug plug = PLUG;
+    struct weir_future own, ready;
+    int fd = weir_completion_fd(completion);
+    long blocks = fault_blocks();
+
+    weir_future_init(&own);
+    weir_future_init(&ready);
+    weir_completion_add(completion, &own, NULL);
+    weir_completion_add(completion, &ready, NULL);
+    weir_future_set(&ready, NULL);
+    assert_int_equal(weir_completion_async(completion, pool, plug_call, &plug, NULL), 0);
+    event_await(&plug.begun, 1);
+    assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), 0);
+    weir_completion_free(completion);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(weir_future_fini(&ready), 0);
+    event_raise(&plug.release);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(unit_stats(pool).completed, 2);
+    assert_int_equal(weir_future_set(&own, NULL), 0); /* gives the rest back */
+    assert_int_equal(weir_future_fini(&own), 0);
+    assert_int_equal(fault_blocks(), blocks - 1); /* the queue itself was one of them */
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void ready_calls_that_nobody_takes_are_let_go_by_the_free(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, NULL);
+    long blocks = fault_blocks();
+    struct weir_completion *completion = new_completion();
+
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), 0);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(weir_completion_pending(completion), 20);
+    weir_completion_free(completion);
+    assert_int_equal(fault_blocks(), blocks);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void *set_main(void *arg) {
+    weir_future_set(arg, NULL);
+    return NULL;
+}
+
+/* The taker frees queue and future while the setter is still on its way out of the callback. */
+static void queue_may_be_freed_by_whoever_takes_the_last_one(void **state) {
+    long blocks = fault_blocks();
+
+    (void)state;
+    for (int turn = 0; turn < 500; turn++) {
+        struct weir_completion *completion = new_completion();
+        struct weir_future future;
+        weir_future_init(&future);
+        weir_completion_add(completion, &future, NULL);
+        pthread_t setter = unit_thread(set_main, &future);
+        assert_int_equal(next(completion, WEIR_FOREVER), 0);
+        weir_completion_free(completion);
+        assert_int_equal(weir_future_fini(&future), 0);
+        memset(&future, 0xA5, sizeof future);
+        unit_join(setter);
+    }
+    assert_int_equal(fault_blocks(), blocks);
+}
+
+static void queue_may_be_freed_while_its_futures_end(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, NULL);
+    long blocks = fault_blocks();
+
+    for (int turn = 0; turn < 500; turn++) {
+        struct weir_completion *completion = new_completion();
+        if (turn % 2)
+            assert_true(weir_completion_fd(completion) >= 0);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(weir_completion_async(completion, pool, call_echo, NULL, NULL), 0);
+        for (int i = 0; i < turn % 4; i++)
+            assert_int_equal(next(completion, WEIR_FOREVER), 0);
+        weir_completion_free(completion);
+    }
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(fault_blocks(), blocks);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+/* ---- Claiming ---- */
+
+struct nest {
+    struct weir_pool *pool;
+    unsigned depth;
+};
+
+/* Each level takes the two below it: with few workers it ends only if the taker runs them. */
+static int nest_call(void *arg, void **value) {
+    struct nest *nest = arg, below = {nest->pool, nest->depth - 1};
+    struct weir_completion *completion;
+    struct weir_future *future;
+    uintptr_t sum = 1;
+
+    *value = (void *)sum;
+    if (nest->depth == 0)
+        return 0;
+    int rc = weir_completion_new(&completion);
+    for (int i = 0; rc == 0 && i < 2; i++)
+        rc = weir_completion_async(completion, nest->pool, nest_call, &below, NULL);
+    if (rc)
+        return rc;
+    while (weir_completion_next(completion, &future, NULL, WEIR_FOREVER) == 0) {
+        void *part = NULL;
+        weir_future_get(future, &part, WEIR_NOW);
+        sum += (uintptr_t)part;
+        weir_future_unref(future);
+    }
+    weir_completion_free(completion);
+    *value = (void *)sum;
+    return 0;
+}
+
+static void worker_runs_what_it_would_wait_for(void **state) {
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        struct nest nest = {unit_pool(unit_scheduler(state), workers, NULL), 8};
+        struct weir_future *future = NULL;
+        void *value = NULL;
+        assert_int_equal(weir_pool_async(nest.pool, nest_call, &nest, &future), 0);
+        assert_int_equal(weir_future_get(future, &value, WEIR_FOREVER), 0);
+        assert_int_equal((uintptr_t)value, (1u << 9) - 1);
+        weir_future_unref(future);
+        assert_int_equal(weir_pool_free(nest.pool), 0);
+    }
+}
+
+static int take_call(void *arg, void **value) {
+    *value = NULL;
+    take_main(arg);
+    return 0;
+}
+
+/* Takers on workers and outside, all of them claiming from one queue. */
+static void takers_that_claim_share_one_queue(void **state) {
+    enum { TAKERS = 2, CALLS = 300 };
+
+    for (int turn = 0; turn < 20; turn++) {
+        struct weir_pool *pool = unit_pool(unit_scheduler(state), TAKERS, NULL);
+        struct takers takers = {.completion = new_completion()};
+        struct weir_future futures[CALLS];
+        struct weir_future *workers[TAKERS];
+        unsigned written[CALLS] = {0};
+        struct weir_future more;
+        weir_future_init(&more);
+        weir_completion_add(takers.completion, &more, NULL);
+        pthread_t outside = unit_thread(take_main, &takers);
+        for (int i = 0; i < TAKERS; i++)
+            assert_int_equal(weir_pool_async(pool, take_call, &takers, &workers[i]), 0);
+        for (int i = 0; i < CALLS; i++) {
+            weir_future_init(&futures[i]);
+            struct weir_task *task =
+                weir_future_task(&futures[i], write_one, &written[i], WEIR_TASK_ANY_THREAD);
+            assert_int_equal(weir_completion_add(takers.completion, &futures[i], &written[i]), 0);
+            assert_int_equal(weir_pool_submit(pool, task), 0);
+        }
+        weir_future_set(&more, NULL);
+        unit_join(outside);
+        for (int i = 0; i < TAKERS; i++) {
+            assert_int_equal(weir_future_get(workers[i], NULL, WEIR_FOREVER), 0);
+            weir_future_unref(workers[i]);
+        }
+        assert_int_equal(number_of(&takers.taken), CALLS + 1);
+        assert_int_equal(number_of(&takers.over), TAKERS + 1);
+        for (int i = 0; i < CALLS; i++) {
+            assert_int_equal(written[i], 2);
+            assert_int_equal(weir_future_fini(&futures[i]), 0);
+        }
+        weir_completion_free(takers.completion);
+        assert_int_equal(weir_pool_free(pool), 0);
+    }
+}
+
+static int note_thread(void *arg, void **value) {
+    (void)arg;
+    *value = (void *)(uintptr_t)pthread_self();
+    return 0;
+}
+
+static void outside_taker_runs_only_what_any_thread_may_run(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_completion *completion = new_completion();
+    struct weir_future own, any, *got = NULL;
+    struct plug plug = PLUG;
+    void *value = NULL;
+
+    assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
+    event_await(&plug.begun, 1);
+    weir_future_init(&own);
+    weir_future_init(&any);
+    weir_pool_submit(pool, weir_future_task(&own, note_thread, NULL, 0));
+    weir_completion_add(completion, &own, NULL);
+    assert_int_equal(next(completion, weir_after(1000)), -ETIMEDOUT);
+    weir_pool_submit(pool, weir_future_task(&any, note_thread, NULL, WEIR_TASK_ANY_THREAD));
+    weir_completion_add(completion, &any, NULL);
+    assert_int_equal(next(completion, WEIR_NOW), -EAGAIN);
+    assert_int_equal(weir_completion_next(completion, &got, NULL, WEIR_FOREVER), 0);
+    assert_ptr_equal(got, &any);
+    assert_int_equal(weir_future_get(got, &value, WEIR_NOW), 0);
+    assert_true(pthread_equal((pthread_t)(uintptr_t)value, pthread_self()));
+    event_raise(&plug.release);
+    assert_int_equal(weir_completion_next(completion, &got, NULL, WEIR_FOREVER), 0);
+    assert_ptr_equal(got, &own);
+    weir_completion_free(completion);
+    assert_int_equal(weir_future_fini(&own), 0);
+    assert_int_equal(weir_future_fini(&any), 0);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+struct own {
+    struct weir_future future;
+    struct weir_completion *completion;
+    int rc, now_rc;
+};
+
+static int take_own(void *arg, void **value) {
+    struct own *own = arg;
+
+    *value = NULL;
+    own->now_rc = next(own->completion, WEIR_NOW);
+    own->rc = next(own->completion, WEIR_FOREVER);
+    return 0;
+}
+
+static void call_that_would_take_itself_gets_edeadlk(void **state) {
+    struct own own = {.completion = new_completion()};
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+
+    weir_future_init(&own.future);
+    weir_completion_add(own.completion, &own.future, NULL);
+    weir_pool_submit(pool, weir_future_task(&own.future, take_own, &own, 0));
+    assert_int_equal(weir_future_get(&own.future, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(own.rc, -EDEADLK);
+    assert_int_equal(own.now_rc, -EAGAIN);
+    assert_int_equal(next(own.completion, WEIR_FOREVER),
+                     0); /* its callback may yet be on its way */
+    weir_completion_free(own.completion);
+    assert_int_equal(weir_future_fini(&own.future), 0);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ONCE(bad_arguments_are_refused),
+        BOTH(without_memory_nothing_is_made_or_added),
+        ONCE(futures_arrive_in_the_order_of_their_ends_however_they_end),
+        ONCE(future_that_is_terminal_or_added_twice_arrives_as_often_as_added),
+        ONCE(batch_takes_what_is_there_and_no_more_than_asked_for),
+        BOTH(async_futures_are_their_takers),
+        BOTH(refused_submission_adds_nothing),
+        BOTH(calls_that_a_shutdown_drops_arrive_cancelled),
+        ONCE(all_takers_return_when_the_last_one_is_taken),
+        BOTH(each_is_taken_once_by_several_takers_and_none_is_forgotten),
+        ONCE(descriptor_is_readable_exactly_while_something_can_be_taken),
+        ONCE(descriptor_that_cannot_be_made_may_be_asked_for_again),
+        BOTH(loop_on_the_descriptor_misses_nothing),
+        BOTH(queue_is_freed_with_futures_outstanding),
+        BOTH(ready_calls_that_nobody_takes_are_let_go_by_the_free),
+        ONCE(queue_may_be_freed_by_whoever_takes_the_last_one),
+        BOTH(queue_may_be_freed_while_its_futures_end),
+        BOTH(worker_runs_what_it_would_wait_for),
+        BOTH(takers_that_claim_share_one_queue),
+        BOTH(outside_taker_runs_only_what_any_thread_may_run),
+        BOTH(call_that_would_take_itself_gets_edeadlk),
+    };
+    return cmocka_run_group_tests_name("completion", tests, NULL, NULL);
+}
