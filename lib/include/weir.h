@@ -10,6 +10,7 @@
 #include <weir/base.h>
 #include <weir/completion.h>
 #include <weir/future.h>
+#include <weir/group.h>
 #include <weir/pool.h>
 #include <weir/queue.h>
 #include <weir/stats.h>

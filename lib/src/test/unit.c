@@ -4,8 +4,27 @@
 #include <unistd.h>
 
 #include "platform/futex.h"
+#include "platform/point.h"
 
 #define HANG_S 120u
+
+#ifdef WEIR_STRESS
+/* Sanitizer flavours: now and then gives up the CPU, or sleeps, at a synchronisation point. */
+static void perturb(const char *point) {
+    static _Thread_local uint64_t random;
+
+    (void)point;
+    if (random == 0)
+        random = (uint64_t)(uintptr_t)&random * UINT64_C(0x9E3779B97F4A7C15) | 1;
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    if (random % 64 == 0)
+        usleep((useconds_t)(random >> 32) % 64);
+    else if (random % 8 == 0)
+        sched_yield();
+}
+#endif
 
 void event_raise(struct event *event) {
     atomic_fetch_add_explicit(&event->count, 1, memory_order_release);
@@ -101,6 +120,9 @@ int call_fail(void *arg, void **value) {
 
 int unit_setup(void **state) {
     (void)state;
+#ifdef WEIR_STRESS
+    atomic_store_explicit(&weir__point, perturb, memory_order_relaxed);
+#endif
     alarm(HANG_S); /* the default action ends the program: a hang is a failure */
     return 0;
 }
