@@ -560,6 +560,10 @@ void episode_join(struct episode *e) {
     for (unsigned i = 0; i < e->crew_size; i++) {
         pthread_join(e->crew[i], NULL);
     }
+    episode_joined(e);
+}
+
+void episode_joined(struct episode *e) {
     e->crew_size = 0;
     pthread_barrier_destroy(&e->start);
 }

@@ -17,6 +17,9 @@
 #include "stress/board.h"
 #include "stress/perturb.h"
 
+/* For scenarios that a subject brings. */
+#pragma GCC visibility push(default)
+
 #define EPISODE_CREW           16 /* threads that a scenario may start, and as many again */
 #define EPISODE_MOST_PRODUCERS 8
 #define EPISODE_BATCH          4 /* at most, in one call */
@@ -152,7 +155,8 @@ void *episode_memory(struct episode *e, size_t bytes); /* zeroed; free() gives i
 /* Starts n threads that begin together; episode_join waits for all. */
 void episode_crew(struct episode *e, unsigned n, void *(*fn)(void *), void *args, size_t arg_size);
 void episode_join(struct episode *e);
-void episode_ready(struct episode *e); /* crew: first call of each */
+void episode_joined(struct episode *e); /* the scenario has joined them itself */
+void episode_ready(struct episode *e);  /* crew: first call of each */
 
 /* A gate holds tasks until it opens, and tells how many are inside. */
 struct gate {
@@ -208,5 +212,7 @@ bool scenarios_add(const struct scenario *const *more);
  * applies. */
 const char *scenario_lacks(const struct scenario *s, const struct weir_subject *subject,
                            uint32_t capabilities);
+
+#pragma GCC visibility pop
 
 #endif

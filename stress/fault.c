@@ -78,11 +78,12 @@ bool fault_is_connected(void) {
     return connected;
 }
 
-static bool claim_site(struct board_site *s, const void *where) {
+/* The site is this place's, by this call or another thread's; first: by this call. */
+static bool claim_site(struct board_site *s, const void *where, bool *first) {
     uintptr_t none = 0;
-    return atomic_compare_exchange_strong_explicit(&s->where, &none, (uintptr_t)where,
-                                                   memory_order_relaxed, memory_order_relaxed) ||
-           none == (uintptr_t)where;
+    *first = atomic_compare_exchange_strong_explicit(&s->where, &none, (uintptr_t)where,
+                                                     memory_order_relaxed, memory_order_relaxed);
+    return *first || none == (uintptr_t)where;
 }
 
 /* A place that this process meets for the first time: an earlier child's entry, or a new one. */
@@ -94,12 +95,12 @@ static struct board_site *enter_site(const char *call, const void *where) {
     for (unsigned i = 0; i < BOARD_SITES; i++) {
         struct board_site *s = &board->sites[i];
         uint64_t known = atomic_load_explicit(&s->offset, memory_order_relaxed);
-        if (known == offset && claim_site(s, where)) {
-            return s;
-        }
-        if (known == 0 && claim_site(s, where)) {
-            snprintf(s->call, sizeof(s->call), "%s", call);
-            atomic_store_explicit(&s->offset, offset, memory_order_relaxed);
+        bool first;
+        if ((known == offset || known == 0) && claim_site(s, where, &first)) {
+            if (first && known == 0) {
+                snprintf(s->call, sizeof(s->call), "%s", call);
+                atomic_store_explicit(&s->offset, offset, memory_order_relaxed);
+            }
             return s;
         }
     }

@@ -14,6 +14,9 @@
 
 #include "stress/board.h"
 
+/* For scenarios that a subject brings. */
+#pragma GCC visibility push(default)
+
 /* In the order of fault_rows. */
 enum fault {
     FAULT_NONE,
@@ -69,5 +72,7 @@ bool fault_disarm(void);
 /* Calls of the subject are led through fault_at from now on: once a child. */
 void fault_connect(struct board *board);
 bool fault_is_connected(void);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/* For scenarios that a subject brings. */
+#pragma GCC visibility push(default)
+
 #define PERTURB_LEVELS 4
 
 /* Starts an episode: level 0 (no delays) to 3. Called while no other thread of the episode runs. */
@@ -33,5 +36,7 @@ void perturb_write_trail(int fd, unsigned most);
 /* The generator behind it, for whoever needs seeded choices of its own. */
 uint64_t stress_random(uint64_t *state);
 uint64_t stress_mix(uint64_t value);
+
+#pragma GCC visibility pop
 
 #endif

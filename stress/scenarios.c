@@ -17,7 +17,7 @@ extern const struct scenario scenario_exactly_once, scenario_lost_wakeup, scenar
     scenario_future_lifetime, scenario_full_queue, scenario_cancel_race, scenario_work_conservation,
     scenario_starvation, scenario_callbacks, scenario_two_pools, scenario_waiters_return,
     scenario_shutdown_inside, scenario_lifecycle, scenario_idle_cost, scenario_timeouts,
-    scenario_exhaustion, scenario_fork_outside;
+    scenario_exhaustion, scenario_fork_outside, scenario_fifo_order;
 
 /* Filled up by scenarios_add, before the first episode. */
 static const struct scenario *table[BOARD_SCENARIOS] = {
@@ -41,6 +41,7 @@ static const struct scenario *table[BOARD_SCENARIOS] = {
     &scenario_timeouts,
     &scenario_exhaustion,
     &scenario_fork_outside,
+    &scenario_fifo_order,
 };
 
 unsigned scenario_count(void) {

@@ -85,9 +85,18 @@ asan: deps-core ## the same under AddressSanitizer, UBSan and LeakSanitizer
 	@$(call stress_run,asan,$(BUDGET))
 .PHONY: asan
 
-mutants: deps-core ## put known bugs into weir one by one: each must be found, weir itself not accused
-	@$(MAKE) -s --no-print-directory build/stress/weir-stress build/tsan-gcc/weir-stress
-	@scripts/mutants $(MUTANTS)
+# MUTANTS="NAME..." for some of them; MUTANT_ARGS="--quick" and so on: scripts/mutants --help.
+MUTANT_ARGS ?= --time=900
+MUTANT_NEEDS := build/stress/wrap.flags \
+                $(foreach f,stress tsan-gcc tsan-clang asan,build/$(f)/weir-stress)
+
+build/stress/wrap.flags: stress/stress.mk
+	@mkdir -p $(@D)
+	@echo '$(STRESS_WRAP)' > $@
+
+mutants: deps-core-dev ## put known bugs into weir one by one: each must be found, weir itself not accused
+	@$(MAKE) -s --no-print-directory $(MUTANT_NEEDS)
+	@scripts/mutants $(MUTANT_ARGS) $(MUTANTS)
 .PHONY: mutants
 
 all: build/stress/weir-stress
