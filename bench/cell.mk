@@ -45,3 +45,12 @@ $(CELL_TESTS): build/debug/tests/bench/%_test: build/debug/bench/%_test.o \
 TESTS += $(CELL_TESTS)
 TEST_NEEDS += $(patsubst %,build/debug/subjects/broken/%.so,$(BROKEN)) \
               $(patsubst %,build/debug/subjects/%.so,$(filter thread glib weir,$(SUBJECTS_HERE)))
+
+# The histogram against Java's, where that is installed: see bench/test/test_histogram.py.
+build/debug/tests/bench/test/hdr_values: build/debug/bench/test/hdr_values.o build/debug/libbenchcell.a
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) -o $@ $^ $(CELL_LIBS)
+ifneq ($(shell command -v $(PYTHON)),)
+TESTS += bench/test/test_histogram.py
+TEST_NEEDS += build/debug/tests/bench/test/hdr_values
+endif

@@ -60,6 +60,90 @@ struct estimate sign_estimate(const double *values, size_t n, double confidence)
     return e;
 }
 
+/* ---- Signed ranks --------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b) {
+    double x = fabs(*(const double *)a);
+    double y = fabs(*(const double *)b);
+    return (x > y) - (x < y);
+}
+
+/* Twice the ranks of the sizes, ties sharing the middle, so that all are whole. */
+static void double_ranks(const double *sorted, size_t n, size_t *ranks) {
+    for (size_t i = 0; i < n;) {
+        size_t end = i + 1;
+        while (end < n && fabs(sorted[end]) == fabs(sorted[i])) {
+            end++;
+        }
+        for (size_t j = i; j < end; j++) {
+            ranks[j] = i + 1 + end; /* 2 * ((i + 1 + end) / 2) */
+        }
+        i = end;
+    }
+}
+
+/* P(sum of the ranks of positive values <= below) when each sign is a fair coin. */
+static double exact_below(const size_t *ranks, size_t n, size_t below) {
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += ranks[i];
+    }
+    double *ways = must_array(total + 1, sizeof *ways);
+    ways[0] = 1;
+    size_t reached = 0;
+    for (size_t i = 0; i < n; i++) {
+        reached += ranks[i];
+        for (size_t sum = reached + 1; sum-- > ranks[i];) {
+            ways[sum] = (ways[sum] + ways[sum - ranks[i]]) / 2;
+        }
+        for (size_t sum = 0; sum < ranks[i] && sum <= total; sum++) {
+            ways[sum] /= 2;
+        }
+    }
+    double p = 0;
+    for (size_t sum = 0; sum <= below; sum++) {
+        p += ways[sum];
+    }
+    free(ways);
+    return p;
+}
+
+static double approximate_below(const size_t *ranks, size_t n, size_t below) {
+    double mean = 0;
+    double variance = 0;
+    for (size_t i = 0; i < n; i++) {
+        mean += (double)ranks[i] / 2;
+        variance += (double)ranks[i] * (double)ranks[i] / 4;
+    }
+    return 0.5 * erfc((mean - (double)below - 1) / sqrt(2 * variance)); /* a half rank between */
+}
+
+double sign_rank_test(const double *values, size_t n) {
+    double *sorted = must_array(n, sizeof *sorted);
+    size_t *ranks = must_array(n, sizeof *ranks);
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i] != 0) {
+            sorted[used++] = values[i];
+        }
+    }
+    qsort(sorted, used, sizeof *sorted, by_size);
+    double_ranks(sorted, used, ranks);
+    size_t above = 0;
+    size_t below = 0;
+    for (size_t i = 0; i < used; i++) {
+        *(sorted[i] > 0 ? &above : &below) += ranks[i];
+    }
+    size_t least = above < below ? above : below;
+    double p = 1;
+    if (used > 0) {
+        p = 2 * (used <= SIGN_RANK_EXACT ? exact_below : approximate_below)(ranks, used, least);
+    }
+    free(sorted);
+    free(ranks);
+    return p < 1 ? p : 1;
+}
+
 struct indexed {
     double p;
     size_t index;
