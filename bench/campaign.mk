@@ -48,12 +48,18 @@ compare: deps-core-peers ## is A faster than B? A and B: subject[:variant], ./po
 	@$(MAKE) --no-print-directory build/release/weir-bench build/release/counting.so subjects programs
 	@build/release/weir-bench compare $(ARGS) -- "$(A)" "$(B)"
 
+# A base is made on the old commit: build/release/weir-bench run --keep-plugins --name base …
+gate: deps-core ## has weir become slower than BASE=results/… (or BASE=old/weir.so)? for CI
+	@test -n "$(BASE)" || { echo 'make gate BASE=results/base (made with --keep-plugins)' >&2; exit 64; }
+	@$(MAKE) --no-print-directory build/release/weir-bench build/release/subjects/weir.so
+	@build/release/weir-bench gate $(ARGS) -- "$(BASE)"
+
 plot: ## draw the plots of RUN=results/…
 	@scripts/plot "$(RUN)"
 
 report: ## make the report of RUN=results/…
 	@scripts/report "$(RUN)"
-.PHONY: bench bench-full compare plot report
+.PHONY: bench bench-full compare gate plot report
 
 # ---- Unit tests -----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ static const struct command {
     {"run", "measure pools and print tables and verdicts", run_main},
     {"list", "show workloads, their axes, and the pools that can be measured", list_main},
     {"compare", "tell whether A is faster than B: two pools, or two runs", compare_main},
+    {"gate", "tell whether a pool has become slower than a kept build: for CI", gate_main},
     {"merge", "join runs into one", merge_main},
     {"cell", NULL, cell_main},
     {"describe", NULL, describe_main},

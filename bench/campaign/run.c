@@ -18,13 +18,16 @@ struct run_request {
     const char *resume;
     const char *path_file;
     bool dry_run;
+    bool keep_plugins;
 };
 
-enum { KEY_RESUME = 1024, KEY_DRY_RUN, KEY_PATH_FILE };
+enum { KEY_RESUME = 1024, KEY_DRY_RUN, KEY_PATH_FILE, KEY_KEEP_PLUGINS };
 
 static const struct argp_option options[] = {
     {"resume", KEY_RESUME, "RUN", 0, "go on with an interrupted or killed run", 4},
     {"dry-run", KEY_DRY_RUN, 0, 0, "print the plan and measure nothing", 4},
+    {"keep-plugins", KEY_KEEP_PLUGINS, 0, 0, "copy the plug-ins into the run, as a base for gate",
+     4},
     {"path-file", KEY_PATH_FILE, "FILE", 0, "write the path of the run directory to FILE", 4},
     {0},
 };
@@ -43,6 +46,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_PATH_FILE:
         request->path_file = arg;
+        return 0;
+    case KEY_KEEP_PLUGINS:
+        request->keep_plugins = true;
         return 0;
     case ARGP_KEY_ARG:
         complain("run takes no argument '%s'; subjects are named with --subject %s", arg, arg);
@@ -168,6 +174,36 @@ static int tell(struct campaign *campaign, const struct request *request) {
                                    : BENCH_OK;
 }
 
+static bool is_planned(const struct campaign *campaign, size_t subject) {
+    for (size_t i = 0; i < campaign->plan.n; i++) {
+        for (size_t j = 0; j < campaign->plan.cells[i].n; j++) {
+            if (campaign->plan.cells[i].entries[j].subject == subject) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Of the subjects that are measured; one of the user's own path is where the user keeps it. */
+static int keep_plugins(const struct campaign *campaign) {
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < campaign->subjects.n; i++) {
+        const struct subject *subject = &campaign->subjects.items[i];
+        if (!subject->plugin || subject->path || !is_planned(campaign, i)) {
+            continue;
+        }
+        char *problem = NULL;
+        error = store_keep_file(&campaign->store, "plugins", subject->name, ".so", subject->plugin,
+                                &problem);
+        if (error != 0) {
+            complain("%s", problem);
+        }
+        free(problem);
+    }
+    return error;
+}
+
 static int measure_and_tell(struct campaign *campaign, const struct run_request *request) {
     if (request->path_file) {
         char *line = text("%s\n", campaign->store.directory);
@@ -252,7 +288,8 @@ static int run(struct campaign *campaign, const struct run_request *request) {
         print_plan(campaign, stdout);
         return fflush(stdout) == 0 ? BENCH_OK : BENCH_IO;
     }
-    if (request_store(&request->shared, campaign) != 0) {
+    if (request_store(&request->shared, campaign) != 0 ||
+        (request->keep_plugins && keep_plugins(campaign) != 0)) {
         return BENCH_IO;
     }
     if (campaign->budget_s > 0) {

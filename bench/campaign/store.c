@@ -156,6 +156,40 @@ int store_replace_file(const char *path, const char *content, char **error) {
     return result;
 }
 
+static int copy_bytes(int from, int to) {
+    char chunk[65536];
+    ssize_t n;
+    int error = 0;
+    while (error == 0 && (n = read(from, chunk, sizeof chunk)) != 0) {
+        error = n > 0 ? write_all(to, chunk, (size_t)n) : errno == EINTR ? 0 : -errno;
+    }
+    return error;
+}
+
+int store_keep_file(const struct store *store, const char *folder, const char *name,
+                    const char *suffix, const char *from, char **error) {
+    char *directory = text("%s/%s", store->directory, folder);
+    char *path = text("%s/%s%s", directory, name, suffix);
+    int result = make_directories(directory);
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = result == 0 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0777) : -1;
+    if (result == 0) {
+        result = in < 0 || out < 0 ? -errno : copy_bytes(in, out);
+    }
+    if (in >= 0) {
+        close(in);
+    }
+    if (out >= 0 && close(out) != 0 && result == 0) {
+        result = -errno;
+    }
+    if (result != 0) {
+        *error = text("cannot keep %s as %s: %s", from, path, strerror(-result));
+    }
+    free(path);
+    free(directory);
+    return result;
+}
+
 int store_write_meta(struct store *store, const json_t *meta) {
     char *path = text("%s/run.json", store->directory);
     char *dump = must(json_dumps(meta, JSON_INDENT(1)));

@@ -26,6 +26,9 @@ int store_create(struct store *store, const char *directory);
 /* Opens a run to go on with it. */
 int store_reopen(struct store *store, const char *directory);
 int store_append(struct store *store, const char *line); /* line without its newline */
+/* Copies a file into a folder of the run, under name and suffix. *error as below. */
+int store_keep_file(const struct store *store, const char *folder, const char *name,
+                    const char *suffix, const char *from, char **error);
 int store_write_meta(struct store *store, const json_t *meta);
 void store_close(struct store *store);
 
