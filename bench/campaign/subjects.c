@@ -32,7 +32,25 @@ static const struct {
     {"libomp", "libomp-dev"},
     {"thread", NULL},
     {"java", "default-jdk-headless"},
+    {"go", "golang-go"},
+    {"rayon", "librust-rayon-dev"},
+    {"tokio", "librust-tokio-dev"},
+    {"rust-threadpool", "librust-threadpool-dev"},
     {"python", "python3"},
+};
+
+/* Programs and how they are started; a word that starts with '/' lies below the folder of
+ * weir-bench, one that starts with '~' below that of the sources. */
+static const struct {
+    const char *name;
+    const char *words[SUBJECT_ARGS_MAX];
+} programs[] = {
+    {"python", {"python3", "~/bench/subjects/python/pool.py"}},
+    {"java", {"java", "@~/bench/subjects/java/java.args", "-cp", "/subjects/java", "Pool"}},
+    {"go", {"/subjects/go/pool"}},
+    {"rayon", {"/subjects/rust/rayon"}},
+    {"tokio", {"/subjects/rust/tokio"}},
+    {"rust-threadpool", {"/subjects/rust/threadpool"}},
 };
 
 static const char *package_of(const char *name) {
@@ -122,6 +140,25 @@ static void add_program(struct subject_list *list, const char *name, char *const
     ask(subject, asking, cancel_fd);
 }
 
+/* One that has not been built is left to the list of what is missing. */
+static void add_known_program(struct subject_list *list, const char *name, const char *const *words,
+                              const char *here, int cancel_fd) {
+    char *argv[SUBJECT_ARGS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < SUBJECT_ARGS_MAX && words[i]; i++) {
+        const char *tilde = strchr(words[i], '~');
+        argv[i] = words[i][0] == '/' ? text("%s%s", here, words[i])
+                  : tilde
+                      ? text("%.*s%s/../..%s", (int)(tilde - words[i]), words[i], here, tilde + 1)
+                      : text("%s", words[i]);
+    }
+    if (argv[0][0] != '/' || access(argv[0], X_OK) == 0) {
+        add_program(list, name, argv, cancel_fd);
+    }
+    for (size_t i = 0; argv[i]; i++) {
+        free(argv[i]);
+    }
+}
+
 static bool have(const struct subject_list *list, const char *name) {
     for (size_t i = 0; i < list->n; i++) {
         if (strcmp(list->items[i].name, name) == 0) {
@@ -162,16 +199,9 @@ void subjects_find(struct subject_list *list, int cancel_fd) {
     memset(list, 0, sizeof *list);
     char *here = own_directory();
     add_plugins_in(list, here, cancel_fd);
-    char *script = text("%s/../../bench/subjects/python/pool.py", here);
-    char *const python[] = {"python3", script, NULL};
-    add_program(list, "python", python, cancel_fd);
-    char *classes = text("%s/subjects/java", here);
-    char *flags = text("@%s/../../bench/subjects/java/java.args", here);
-    char *const java[] = {"java", flags, "-cp", classes, "Pool", NULL};
-    add_program(list, "java", java, cancel_fd);
-    free(flags);
-    free(classes);
-    free(script);
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+        add_known_program(list, programs[i].name, programs[i].words, here, cancel_fd);
+    }
     free(here);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!have(list, known[i].name)) {

@@ -1,0 +1,3 @@
+module weir/bench/subjects/go
+
+go 1.19

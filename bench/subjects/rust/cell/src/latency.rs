@@ -1,0 +1,182 @@
+//! latency: open loop. The schedule is fixed by the seed, each latency runs from the intended moment,
+//! and the figures are refused by the rules of bench/workloads/latency.c.
+
+use crate::instruments::{now, End, Histogram, Ledger, Usage};
+use crate::{Cell, Pool, EPOCH_MAX};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SPIN_NS: i64 = 100_000; // sleeps until this close to an arrival
+const LAG_ALLOWED_NS: i64 = 10_000;
+
+#[derive(Default)]
+struct Arrival {
+    intended: i64,
+    submitted: i64,
+    accepted: i64,
+    steps: u64,
+    started: AtomicI64,
+    ended: AtomicI64,
+}
+
+/// SplitMix64: a stream of its own for each seed.
+struct Random(u64);
+
+impl Random {
+    fn exponential(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e3779b97f4a7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d049bb133111eb);
+        -(1.0 - ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64).ln()
+    }
+}
+
+fn schedule(cell: &Cell, rate: f64, n: usize) -> Vec<Arrival> {
+    let mut random = Random(cell.seed);
+    let (gap, mut at) = (1e9 / rate, 0.0);
+    let mut arrivals = Vec::with_capacity(n);
+    for _ in 0..n {
+        at += if cell.word("arrivals") == "constant" { gap } else { random.exponential() * gap };
+        let mean = cell.number("service_ns", 20_000) as f64;
+        let ns = if cell.word("service") == "exponential" { random.exponential() * mean } else { mean };
+        arrivals.push(Arrival { intended: at as i64, steps: cell.work.steps(ns), ..Arrival::default() });
+    }
+    arrivals
+}
+
+pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
+    let workers = cell.number("workers", 1);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let servers = workers.min(cpus) as f64;
+    let service = cell.number("service_ns", 20_000) as f64;
+    let rate = match cell.number("rate_per_s", 0) {
+        0 => cell.number("utilisation", 80) as f64 / 100.0 * servers * 1e9 / service,
+        given => given as f64,
+    };
+    let first = (rate * cell.warmup as f64 / 1e9).ceil() as usize;
+    let n = (first + (rate * cell.measure as f64 / 1e9).ceil() as usize).min(EPOCH_MAX);
+    if n < first + 2 {
+        return Err(End::Invalid("fewer than two arrivals in the time given".into()));
+    }
+    let pool = P::open(workers, &cell.variant);
+    let (arrivals, used) = generate(&pool, cell, schedule(cell, rate, n), first)?;
+    if workers >= cpus {
+        cell.doubts.push("the generator shares its CPU with a worker".into());
+    }
+    report(cell, &arrivals, first, servers, used)
+}
+
+/// Submits every task at its moment, or at once when that has passed.
+fn generate<P: Pool>(
+    pool: &P,
+    cell: &Cell,
+    arrivals: Vec<Arrival>,
+    first: usize,
+) -> Result<(Arc<Vec<Arrival>>, Usage), End> {
+    let ledger = Arc::new(Ledger::new(arrivals.len()));
+    let mut stamps = Vec::with_capacity(arrivals.len());
+    let shared = Arc::new(arrivals);
+    let origin = now() + 1_000_000;
+    let mut from = Usage::default();
+    for (i, arrival) in shared.iter().enumerate() {
+        if i == first {
+            from = Usage::now();
+        }
+        let moment = origin + arrival.intended;
+        loop {
+            match moment - now() {
+                left if left <= 0 => break,
+                left if left > SPIN_NS => std::thread::sleep(Duration::from_nanos((left - SPIN_NS) as u64)),
+                _ => std::thread::yield_now(),
+            }
+        }
+        let submitted = now();
+        let (ledger, all) = (ledger.clone(), shared.clone());
+        pool.submit(move || {
+            all[i].started.store(now(), Relaxed);
+            let steps = all[i].steps;
+            crate::instruments::spin(steps);
+            all[i].ended.store(now(), Relaxed);
+            drop(all);
+            ledger.run(i, 0);
+        });
+        stamps.push((moment, submitted, now()));
+    }
+    ledger.wait_for(shared.len() as u64, now() + cell.deadline / 2)?;
+    let used = Usage::now().since(from);
+    ledger.check()?;
+    let told = shared.iter().zip(stamps).map(|(a, (intended, submitted, accepted))| Arrival {
+        intended,
+        submitted,
+        accepted,
+        steps: a.steps,
+        started: AtomicI64::new(a.started.load(Relaxed)),
+        ended: AtomicI64::new(a.ended.load(Relaxed)),
+    });
+    Ok((Arc::new(told.collect()), used))
+}
+
+fn report(cell: &mut Cell, all: &[Arrival], first: usize, servers: f64, used: Usage) -> Result<(), End> {
+    let counted = &all[first..];
+    let names = ["total", "queue", "service", "lag"];
+    let mut hists = names.map(|_| Histogram::default());
+    let (mut totals, mut own_lags) = (Vec::new(), Vec::new());
+    let (begin, last) = (counted[0].intended, all[all.len() - 1].intended);
+    let (mut end, mut busy) = (last, 0);
+    for (i, a) in all.iter().enumerate().skip(first) {
+        let (started, ended) = (a.started.load(Relaxed), a.ended.load(Relaxed));
+        let free = if i > 0 { all[i - 1].accepted.max(a.intended) } else { a.intended };
+        totals.push(ended - a.intended);
+        own_lags.push(a.submitted - free);
+        let spans = [ended - a.intended, started - a.submitted, ended - started, a.submitted - a.intended];
+        for (hist, span) in hists.iter_mut().zip(spans) {
+            hist.record(span);
+        }
+        end = end.max(ended);
+        busy += ended - started;
+    }
+    cell.tasks = counted.len();
+    cell.used = Usage { wall: end - begin, ..used };
+    cell.value("offered_per_s", (counted.len() - 1) as f64 * 1e9 / (last - begin) as f64);
+    cell.value("achieved_per_s", counted.len() as f64 * 1e9 / (end - begin) as f64);
+    cell.value("utilisation", busy as f64 / (end - begin) as f64 / servers * 100.0);
+    cell.value("caller_ran_share", 0.0);
+    cell.hist.insert("lag".to_string(), hists[3].json());
+    judge(all, first, servers, totals, own_lags)?;
+    for (name, hist) in names.iter().zip(&hists).take(3) {
+        cell.hist.insert(name.to_string(), hist.json());
+    }
+    Ok(())
+}
+
+fn judge(
+    all: &[Arrival],
+    first: usize,
+    servers: f64,
+    mut totals: Vec<i64>,
+    mut lags: Vec<i64>,
+) -> Result<(), End> {
+    let backlog_at = |index: usize| {
+        all[..=index].iter().filter(|a| a.ended.load(Relaxed) > all[index].intended).count() as f64
+    };
+    let (before, after) = (backlog_at(first), backlog_at(all.len() - 1));
+    let n = totals.len();
+    if after - before > 4.0 * (2.0 * n as f64).sqrt() + 4.0 * servers {
+        let words = format!("UNSUSTAINED: the backlog grew from {before} to {after} tasks in {n} arrivals");
+        return Err(End::Invalid(words));
+    }
+    totals.sort_unstable();
+    lags.sort_unstable();
+    for q in [0.5, 0.9, 0.99] {
+        let rank = (q * n as f64).ceil() as usize - 1;
+        if lags[rank] > LAG_ALLOWED_NS && lags[rank] > totals[rank] / 10 {
+            let (lag, total) = (lags[rank] / 1000, totals[rank] / 1000);
+            let percent = q * 100.0;
+            let words = format!("generator lag: {lag} us at {percent} %, where the total is {total} us");
+            return Err(End::Invalid(words));
+        }
+    }
+    Ok(())
+}
