@@ -15,11 +15,16 @@ import instruments
 import pool
 import samples
 
-CLASSES = os.path.join(HERE, "..", "..", "build", "release", "subjects", "java")
+BUILT = os.path.join(HERE, "..", "..", "build", "release", "subjects")
 FLAGS = "@" + os.path.join(HERE, "java", "java.args")
 PROGRAMS = {"python": [sys.executable, os.path.join(HERE, "python", "pool.py")]}
-if shutil.which("java") and os.path.exists(os.path.join(CLASSES, "Pool.class")):
-    PROGRAMS["java"] = ["java", FLAGS, "-cp", CLASSES, "Pool"]
+if shutil.which("java") and os.path.exists(os.path.join(BUILT, "java", "Pool.class")):
+    PROGRAMS["java"] = ["java", FLAGS, "-cp", os.path.join(BUILT, "java"), "Pool"]
+for name, path in (("go", "go/pool"), ("rayon", "rust/rayon"), ("tokio", "rust/tokio"),
+                   ("rust-threadpool", "rust/threadpool")):
+    if os.path.exists(os.path.join(BUILT, path)):
+        PROGRAMS[name] = [os.path.join(BUILT, path)]
+DESCRIBED = {}  # by name, once asked
 
 
 def describe(cell, **changes):
@@ -33,6 +38,12 @@ def run(name, text, *arguments):
                           text=True, timeout=60, check=False)
 
 
+def described(name):
+    if name not in DESCRIBED:
+        DESCRIBED[name] = json.loads(run(name, "", "--describe").stdout)
+    return DESCRIBED[name]
+
+
 class Programs(unittest.TestCase):
     def record(self, name, cell, **changes):
         done = run(name, json.dumps(describe(cell, **changes)))
@@ -41,14 +52,18 @@ class Programs(unittest.TestCase):
         self.assertEqual(record["schema"], 1)
         return record
 
-    def test_describe_names_every_workload_and_pattern(self):
+    def test_describe_names_workloads_patterns_and_what_the_queue_does(self):
         for name in PROGRAMS:
             with self.subTest(name):
-                described = json.loads(run(name, "", "--describe").stdout)
-                self.assertEqual(described["name"], name)
-                self.assertEqual(set(described["workloads"]), set(samples.WORKLOADS))
-                self.assertEqual(set(described["patterns"]), set(samples.PATTERNS))
-                self.assertTrue(described["variants"])
+                self.assertEqual(described(name)["name"], name)
+                self.assertLessEqual({"throughput", "contention", "wait", "latency"},
+                                     set(described(name)["workloads"]))
+                self.assertLessEqual(set(described(name)["patterns"]), set(samples.PATTERNS))
+                self.assertIn("signal", described(name)["patterns"])
+                for variant in described(name)["variants"]:
+                    self.assertIn(variant["full"], ("grows", "waits", "rejects", "caller runs"))
+                    self.assertIn(variant["order"], ("fifo", "any"))
+                    self.assertTrue(variant["notes"])
 
     def test_throughput_and_contention_agree_with_their_own_counts(self):
         for name in PROGRAMS:
@@ -63,10 +78,10 @@ class Programs(unittest.TestCase):
 
     def test_every_pattern_gives_a_histogram_of_its_round_trips(self):
         for name in PROGRAMS:
-            for pattern in samples.PATTERNS:
+            for pattern in described(name)["patterns"]:
                 with self.subTest(name + " " + pattern):
                     record = self.record(name, {"workload": "wait", "workers": 4,
-                                                "pattern": pattern, "window": 2})
+                                                "pattern": pattern, "window": 1})
                     self.assertEqual(record["status"], "ok", record["reason"])
                     stored = record["hist"]["round_trip"]
                     tasks = 2 if pattern == "nested" else 1
@@ -75,6 +90,18 @@ class Programs(unittest.TestCase):
                     last = sum(stored["slots"][::2])
                     self.assertLessEqual(stored["max"], samples.Histogram.high(last))
                     self.assertGreater(stored["max"], samples.Histogram.high(last - 1))
+
+    def test_what_a_pool_lacks_is_unsupported_and_not_filled_in(self):
+        for name in PROGRAMS:
+            for pattern in set(samples.PATTERNS) - set(described(name)["patterns"]):
+                with self.subTest(name + " " + pattern):
+                    record = self.record(name, {"workload": "wait", "workers": 2,
+                                                "pattern": pattern, "window": 1})
+                    self.assertEqual(record["status"], "unsupported")
+            with self.subTest(name + " batch"):
+                record = self.record(name, {"workload": "throughput", "workers": 2, "producers": 1,
+                                            "grain_ns": 0, "batch": 4})
+                self.assertEqual(record["status"], "unsupported")
 
     def test_nested_waits_that_would_deadlock_are_unsupported(self):
         for name in PROGRAMS:

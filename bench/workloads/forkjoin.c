@@ -92,8 +92,7 @@ static double time_kernel(struct kernel_cell *cell, uint64_t ns, size_t *runs) {
     return median(cell->ns, n);
 }
 
-static void time_inside(void *arg) {
-    struct kernel_cell *cell = arg;
+static void time_runs(struct kernel_cell *cell) {
     const struct cell_description *d = cell->run->description;
     cell->pool_ns = time_kernel(cell, d->warmup_ns, &cell->runs);
     cell->pool_ns = cell->pool_ns > 0.0 ? time_kernel(cell, d->measure_ns, &cell->runs) : 0.0;
@@ -104,7 +103,7 @@ static double time_pool(struct kernel_cell *cell, uint64_t workers) {
     cell->pool_ns = 0.0;
     if (cell_run_open_workers(cell->run, workers)) {
         cell_run_phase(cell->run, cell->name);
-        cell_run_inside(cell->run, time_inside, cell);
+        time_runs(cell);
     }
     return cell->pool_ns;
 }

@@ -99,6 +99,17 @@ func (c *cell) word(name string) string {
 	return word
 }
 
+// only refuses a word that this program does not know.
+func (c *cell) only(name string, known ...string) {
+	word := c.word(name)
+	for _, each := range known {
+		if word == "" || word == each {
+			return
+		}
+	}
+	panic(unsupported("no " + name + " '" + word + "' in this program"))
+}
+
 func (c *cell) open() *pool {
 	p, capacity := openPool(c)
 	c.capacity = capacity

@@ -31,6 +31,9 @@ type load struct {
 }
 
 func runLatency(c *cell) {
+	c.only("arrivals", "poisson", "constant")
+	c.only("service", "constant", "exponential")
+	c.only("notify", "none")
 	l := &load{c: c, servers: minInt(c.number("workers", 1), runtime.NumCPU())}
 	service := float64(c.number("service_ns", 20000))
 	l.rate = float64(c.number("rate_per_s", 0))

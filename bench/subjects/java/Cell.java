@@ -3,11 +3,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.locks.LockSupport;
 
 /** One cell: its description, the pool that it asks for, and the record in the making. */
@@ -15,8 +11,6 @@ final class Cell {
     static final List<String> WORKLOADS = List.of("throughput", "contention", "wait", "latency");
     static final List<String> PATTERNS =
             List.of("block", "timed", "poll", "callback", "any", "all", "nested", "signal");
-    static final List<String> VARIANTS = List.of("fixed", "bounded-callerruns");
-    private static final int BOUND = 1024; // of bounded-callerruns, where the cell names none
     private static final int EPOCH_MAX = 1 << 20;
     private static final int LEAST_TOLD = 1000; // fewer tell no rate
     private static final int SETTLED_EPOCHS = 3;
@@ -30,7 +24,7 @@ final class Cell {
     }
 
     final String workload;
-    final String variant;
+    final Pools.Variant variant;
     final long seed;
     final long warmupNs;
     final long measureNs;
@@ -64,10 +58,9 @@ final class Cell {
                     + String.join(", ", WORKLOADS));
         }
         Object named = description.getOrDefault("variant", "default");
-        variant = "default".equals(named) ? VARIANTS.get(0) : String.valueOf(named);
-        if (!VARIANTS.contains(variant)) {
-            throw new IllegalArgumentException("unknown variant '" + variant + "'; java has "
-                    + String.join(", ", VARIANTS));
+        variant = "default".equals(named) ? Pools.ALL.get(0) : Pools.find(String.valueOf(named));
+        if (variant == null) {
+            throw new IllegalArgumentException("unknown variant '" + named + "'; see --describe");
         }
         if (axis("workers", 0) < 1 || axis("producers", 1) < 1 || axis("window", 1) < 1
                 || axis("service_ns", 1) < 1) {
@@ -95,26 +88,28 @@ final class Cell {
         return String.valueOf(axes.get(name));
     }
 
-    /** A pool whose threads all run. */
-    ThreadPoolExecutor openPool() {
-        int workers = (int) axis("workers", 1);
-        int asked = (int) axis("capacity", 0);
-        boolean callerRuns = variant.equals("bounded-callerruns");
-        capacity = callerRuns && asked == 0 ? BOUND : asked;
-        BlockingQueue<Runnable> queue = callerRuns ? new ArrayBlockingQueue<>(capacity)
-                : capacity > 0 ? new LinkedBlockingQueue<>(capacity) : new LinkedBlockingQueue<>();
-        ThreadPoolExecutor pool = new ThreadPoolExecutor(workers, workers, 0, TimeUnit.SECONDS, queue,
-                callerRuns ? new ThreadPoolExecutor.CallerRunsPolicy()
-                        : new ThreadPoolExecutor.AbortPolicy());
-        pool.prestartAllCoreThreads();
-        return pool;
+    /** Refuses a word that this program does not know. */
+    void only(String name, String... known) throws Ledger.Unsupported {
+        if (axes.containsKey(name) && !List.of(known).contains(word(name))) {
+            throw new Ledger.Unsupported("no " + name + " '" + word(name) + "' in this program");
+        }
+    }
+
+    ExecutorService openPool() throws Exception {
+        capacity = Pools.capacity(variant, (int) axis("capacity", 0));
+        return Pools.open(variant, (int) axis("workers", 1), capacity);
+    }
+
+    /** A ledger that counts ends where the pool does not. */
+    Ledger ledger(int tasks, ExecutorService pool) {
+        return new Ledger(tasks, !(pool instanceof java.util.concurrent.ThreadPoolExecutor));
     }
 
     /** Returns when the pool, or callers in its place, have ended so many tasks. */
-    void quiesce(ThreadPoolExecutor pool, long before, int tasks, Ledger ledger) throws Ledger.Broken {
+    void quiesce(ExecutorService pool, long before, int tasks, Ledger ledger) throws Ledger.Broken {
         long giveUp = System.nanoTime() + deadlineNs / 2;
         while (true) {
-            long ended = pool.getCompletedTaskCount() - before + ledger.callerRan.sum();
+            long ended = Pools.ended(pool, ledger) - before + (ledger.counts ? 0 : ledger.callerRan.sum());
             if (ended >= tasks) {
                 return;
             }
@@ -203,8 +198,10 @@ final class Cell {
             marks.add(Pool.quote(doubt));
         }
         return "{\"schema\":1,\"status\":" + Pool.quote(status) + ",\"reason\":" + Pool.quote(reason)
-                + ",\"subject\":{" + Pool.identity() + "},\"config\":{\"variant\":" + Pool.quote(variant)
-                + ",\"workers\":" + axis("workers", 1) + ",\"capacity\":" + capacity + "},\"wall_ns\":"
+                + ",\"subject\":{" + Pool.identity() + "},\"config\":{\"variant\":" + Pool.quote(variant.name)
+                + ",\"workers\":" + axis("workers", 1) + ",\"capacity\":" + capacity
+                + ",\"settings\":" + Pool.quote(variant.notes) + ",\"order\":" + Pool.quote(variant.order)
+                + ",\"full\":" + Pool.quote(variant.full) + "},\"wall_ns\":"
                 + used.wallNs + ",\"tasks\":" + done + ",\"cpu_ns\":" + used.cpuNs + ",\"csw\":"
                 + used.switches + ",\"values\":" + object(values) + ",\"hist\":" + object(hists)
                 + ",\"machine\":{\"alloc\":\"java\",\"work_error\":" + work.error + ",\"clock_ns\":"

@@ -1,6 +1,6 @@
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -31,8 +31,11 @@ final class Latency {
     }
 
     static void measure(Cell cell) throws Exception {
+        cell.only("arrivals", "poisson", "constant");
+        cell.only("service", "constant", "exponential");
+        cell.only("notify", "none");
         Latency latency = new Latency(cell);
-        ThreadPoolExecutor pool = cell.openPool();
+        ExecutorService pool = cell.openPool();
         // The run-time compiles during this part, at the same load and with another seed.
         latency.load(pool, 0, cell.warmupNs * 5, cell.seed + 1);
         latency.load(pool, cell.warmupNs, cell.measureNs, cell.seed);
@@ -40,7 +43,7 @@ final class Latency {
         latency.report();
     }
 
-    private void load(ThreadPoolExecutor pool, long warmupNs, long measureNs, long seed)
+    private void load(ExecutorService pool, long warmupNs, long measureNs, long seed)
             throws Exception {
         first = (int) Math.ceil(ratePerS * warmupNs / 1e9);
         n = first + (int) Math.min(Math.ceil(ratePerS * measureNs / 1e9), 1 << 20);
@@ -53,8 +56,8 @@ final class Latency {
         started = new long[n];
         ended = new long[n];
         long[] steps = schedule(seed);
-        Ledger ledger = new Ledger(n);
-        long before = pool.getCompletedTaskCount();
+        Ledger ledger = cell.ledger(n, pool);
+        long before = Pools.ended(pool, ledger);
         Instruments.Usage begun = null;
         long origin = System.nanoTime() + 1_000_000;
         for (int i = 0; i < n; i++) {
@@ -66,7 +69,7 @@ final class Latency {
             submitted[i] = System.nanoTime();
             int number = i;
             Ledger.Task task = ledger.new Task(i, steps[i]);
-            pool.execute(() -> {
+            hand(pool, () -> {
                 started[number] = System.nanoTime();
                 task.run();
                 ended[number] = System.nanoTime();
@@ -76,6 +79,18 @@ final class Latency {
         cell.quiesce(pool, before, n, ledger);
         used = Instruments.Usage.now().since(begun);
         ledger.check();
+    }
+
+    /** A pool that refuses is asked again; the latency runs on. */
+    private static void hand(ExecutorService pool, Runnable task) {
+        while (true) {
+            try {
+                pool.execute(task);
+                return;
+            } catch (java.util.concurrent.RejectedExecutionException e) {
+                Thread.yield();
+            }
+        }
     }
 
     /** Writes the arrivals, from 0, and gives the length of each task. */

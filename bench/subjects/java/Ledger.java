@@ -14,12 +14,18 @@ final class Ledger {
 
     private static final VarHandle SLOT = MethodHandles.arrayElementVarHandle(int[].class);
     private static final int KEY = 0x5EED5EED;
+    private static final int STRIDE = 16; // ints: a cache line for each task
     private final int[] slots;
+    private final int tasks;
     private final LongAdder wrong = new LongAdder();
     final LongAdder callerRan = new LongAdder();
+    final LongAdder ended = new LongAdder();
+    final boolean counts; // ends, for a pool that does not
 
-    Ledger(int tasks) {
-        slots = new int[tasks];
+    Ledger(int tasks, boolean counts) {
+        this.tasks = tasks;
+        this.counts = counts;
+        slots = new int[tasks * STRIDE];
     }
 
     /** The number of the task and its copy: what every task is given. */
@@ -43,9 +49,12 @@ final class Ledger {
             if (Thread.currentThread() instanceof Submitter) {
                 callerRan.increment();
             }
-            SLOT.getAndAdd(slots, number, 1);
             if (steps > 0) {
                 Instruments.Work.spin(steps);
+            }
+            SLOT.getAndAdd(slots, number * STRIDE, 1);
+            if (counts) {
+                ended.increment();
             }
         }
 
@@ -62,16 +71,16 @@ final class Ledger {
         }
         int lost = 0;
         int twice = 0;
-        for (int i = 0; i < slots.length; i++) {
-            int runs = (int) SLOT.getVolatile(slots, i);
+        for (int i = 0; i < tasks; i++) {
+            int runs = (int) SLOT.getVolatile(slots, i * STRIDE);
             lost += runs == 0 ? 1 : 0;
             twice += runs > 1 ? 1 : 0;
         }
         if (lost > 0) {
-            throw new Broken("lost task: " + lost + " of " + slots.length + " never ran");
+            throw new Broken("lost task: " + lost + " of " + tasks + " never ran");
         }
         if (twice > 0) {
-            throw new Broken("double run: " + twice + " of " + slots.length + " ran more than once");
+            throw new Broken("double run: " + twice + " of " + tasks + " ran more than once");
         }
     }
 

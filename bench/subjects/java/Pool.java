@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class Pool {
     private static final String NOTES =
-            "ThreadPoolExecutor with core = max threads; the run-time compiles during the warm-up; "
-            + "CPU time in steps of 10 ms, with collector and compiler";
+            "java.util.concurrent; the run-time compiles during the warm-up; CPU time in steps of 10 ms, with "
+            + "collector and compiler; virtual threads from JDK 21 on";
 
     private Pool() {}
 
@@ -34,10 +34,10 @@ final class Pool {
     }
 
     private static String describe() {
-        return "{" + identity() + ",\"variants\":[{\"name\":\"fixed\",\"notes\":\"LinkedBlockingQueue, "
-                + "unbounded unless the cell bounds it, then AbortPolicy and the producer tries again\"},"
-                + "{\"name\":\"bounded-callerruns\",\"notes\":\"ArrayBlockingQueue of the cell's "
-                + "capacity, else 1024; CallerRunsPolicy\"}],\"warmup_ms\":60,\"workloads\":"
+        String variants = Pools.ALL.stream().map(v -> "{\"name\":" + quote(v.name) + ",\"notes\":"
+                + quote(v.notes) + ",\"full\":" + quote(v.full) + ",\"order\":" + quote(v.order) + "}")
+                .collect(java.util.stream.Collectors.joining(","));
+        return "{" + identity() + ",\"variants\":[" + variants + "],\"warmup_ms\":60,\"workloads\":"
                 + list(Cell.WORKLOADS) + ",\"patterns\":" + list(Cell.PATTERNS) + "}";
     }
 

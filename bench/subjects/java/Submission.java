@@ -1,12 +1,12 @@
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.atomic.LongAdder;
 
 /** throughput and contention: producers outside the pool submit, and all of it is run. */
 final class Submission implements Cell.Epochs {
     private final Cell cell;
-    private final ThreadPoolExecutor pool;
+    private final ExecutorService pool;
     private final int producers;
     private final long steps;
     private final long[] spentNs;
@@ -14,7 +14,7 @@ final class Submission implements Cell.Epochs {
     private final LongAdder retries = new LongAdder();
     private long callerRan;
 
-    private Submission(Cell cell, ThreadPoolExecutor pool) {
+    private Submission(Cell cell, ExecutorService pool) {
         this.cell = cell;
         this.pool = pool;
         producers = (int) cell.axis("producers", 1);
@@ -27,7 +27,7 @@ final class Submission implements Cell.Epochs {
         if (cell.axis("batch", 1) > 1) {
             throw new Ledger.Unsupported("no batch submission");
         }
-        ThreadPoolExecutor pool = cell.openPool();
+        ExecutorService pool = cell.openPool();
         Submission submission = new Submission(cell, pool);
         cell.measure(submission, 4L * submission.producers);
         pool.shutdown();
@@ -44,11 +44,11 @@ final class Submission implements Cell.Epochs {
 
     @Override
     public Instruments.Usage epoch(int tasks) throws Exception {
-        Ledger ledger = new Ledger(tasks);
+        Ledger ledger = cell.ledger(tasks, pool);
         CountDownLatch ready = new CountDownLatch(producers);
         CountDownLatch gate = new CountDownLatch(1);
         Thread[] threads = new Thread[producers];
-        long before = pool.getCompletedTaskCount();
+        long before = Pools.ended(pool, ledger);
         for (int p = 0; p < producers; p++) {
             int self = p;
             int first = (int) ((long) tasks * p / producers);

@@ -7,7 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -28,14 +28,14 @@ final class Waiting implements Cell.Epochs {
     }
 
     private final Cell cell;
-    private final ThreadPoolExecutor pool;
+    private final ExecutorService pool;
     private final String pattern;
     private final int window;
     private Histogram roundTrip = new Histogram();
     private double sumNs;
     private Ledger ledger;
 
-    private Waiting(Cell cell, ThreadPoolExecutor pool) {
+    private Waiting(Cell cell, ExecutorService pool) {
         this.cell = cell;
         this.pool = pool;
         pattern = cell.word("pattern");
@@ -47,11 +47,11 @@ final class Waiting implements Cell.Epochs {
             throw new Ledger.Unsupported("no pattern '" + cell.word("pattern") + "'");
         }
         boolean nested = cell.word("pattern").equals("nested");
-        if (nested && cell.axis("window", 1) >= cell.axis("workers", 1)) {
+        if (nested && !cell.variant.nestedIsSafe() && cell.axis("window", 1) >= cell.axis("workers", 1)) {
             throw new Ledger.Unsupported(
                     "nested waits would use up its workers (needs workers > window)");
         }
-        ThreadPoolExecutor pool = cell.openPool();
+        ExecutorService pool = cell.openPool();
         Waiting waiting = new Waiting(cell, pool);
         cell.measure(waiting, 1);
         pool.shutdown();
@@ -73,7 +73,7 @@ final class Waiting implements Cell.Epochs {
     @Override
     public Instruments.Usage epoch(int trips) throws Exception {
         boolean nested = pattern.equals("nested");
-        ledger = new Ledger(nested ? 2 * trips : trips);
+        ledger = cell.ledger(nested ? 2 * trips : trips, pool);
         Instruments.Usage begun = Instruments.Usage.begin();
         if (pattern.equals("any")) {
             turnAny(trips);

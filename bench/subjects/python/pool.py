@@ -31,7 +31,14 @@ DESCRIPTION = {
     "version": "CPython " + platform.python_version(),
     "notes": "ThreadPoolExecutor: unbounded queue, one Python call and one future a task; "
     "the interpreter lock lets one thread run Python code at a time",
-    "variants": [{"name": "default", "notes": "concurrent.futures.ThreadPoolExecutor"}],
+    "variants": [
+        {
+            "name": "default",
+            "notes": "concurrent.futures.ThreadPoolExecutor",
+            "full": "grows",
+            "order": "fifo",
+        }
+    ],
     "workloads": ["throughput", "contention", "wait", "latency"],
     "patterns": PATTERNS,
 }
@@ -339,6 +346,12 @@ def latency_epoch(cell, arrivals, loops):
 
 
 def run_latency(cell, description, work):
+    if cell.get("arrivals", "poisson") not in ("poisson", "constant"):
+        raise Unsupported(f"no {cell['arrivals']} arrivals in this program")
+    if cell.get("service", "constant") not in ("constant", "exponential"):
+        raise Unsupported(f"no {cell['service']} service in this program")
+    if cell.get("notify", "none") != "none":
+        raise Unsupported("no notification in this program")
     capacity = min(cell["workers"], cpus())
     rate = cell.get("rate_per_s") or cell["utilisation"] / 100 * capacity * 1e9 / cell["service_ns"]
     seed = description["seed"]
@@ -413,7 +426,14 @@ def run_cell(description):
         "status": "ok",
         "reason": "",
         "subject": {key: DESCRIPTION[key] for key in ("name", "version", "notes")},
-        "config": {"variant": "default", "workers": cell["workers"], "capacity": 0},
+        "config": {
+            "variant": "default",
+            "workers": cell["workers"],
+            "capacity": 0,
+            "settings": DESCRIPTION["variants"][0]["notes"],
+            "order": "fifo",
+            "full": "grows",
+        },
         "wall_ns": 0,
         "tasks": 0,
         "cpu_ns": 0,

@@ -47,6 +47,9 @@ fn schedule(cell: &Cell, rate: f64, n: usize) -> Vec<Arrival> {
 }
 
 pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
+    cell.only("arrivals", &["poisson", "constant"])?;
+    cell.only("service", &["constant", "exponential"])?;
+    cell.only("notify", &["none"])?;
     let workers = cell.number("workers", 1);
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let servers = workers.min(cpus) as f64;

@@ -150,6 +150,15 @@ impl Cell {
         self.axes.get(name).and_then(Json::text).unwrap_or("")
     }
 
+    /// Refuses a word that this program does not know.
+    pub fn only(&self, name: &str, known: &[&str]) -> std::result::Result<(), End> {
+        let word = self.word(name);
+        if word.is_empty() || known.contains(&word) {
+            return Ok(());
+        }
+        Err(End::Unsupported(format!("no {name} '{word}' in this program")))
+    }
+
     pub fn value(&mut self, name: &str, value: f64) {
         self.values.insert(name.to_string(), Json::from(value));
     }
