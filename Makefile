@@ -51,6 +51,10 @@ LDFLAGS_tsan-gcc   := -fsanitize=thread
 LDFLAGS_tsan-clang := -fsanitize=thread
 LDFLAGS_asan       := -fsanitize=address,undefined
 
+# A task may end its thread (pthread_exit, cancellation): the library's cleanup handlers then run,
+# which cost nothing until then when the compiler makes unwind tables for them.
+UNWIND := -fexceptions
+
 # $(call cc,flavour): the compiler with everything but -c and -o.
 cc = $(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) $(CFLAGS)
 # $(call ld,flavour): the linker driver.
@@ -67,7 +71,7 @@ build/$(1)/flags: FORCE
 
 build/$(1)/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
-	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src $$(UNWIND)) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour_rules,$(f))))
 

@@ -62,3 +62,15 @@ enum weir__claim weir__claim_queued(struct weir_task *task, uint32_t how) {
     WEIR__POINT("claim.won");
     return remove_from_queue(task);
 }
+
+bool weir__claim_remove(struct weir_task *task) {
+    uintptr_t before, place = atomic_load_explicit(&task->weir__place, memory_order_acquire);
+
+    do { /* it may be moving from the injector to a deque */
+        if (remove_once(task))
+            return true;
+        before = place;
+        place = atomic_load_explicit(&task->weir__place, memory_order_acquire);
+    } while (place != before);
+    return false;
+}

@@ -38,4 +38,7 @@ enum weir__claim {
 /* Tries to win a queued task; how is TASK_CANCELLED or 0. */
 enum weir__claim weir__claim_queued(struct weir_task *task, uint32_t how);
 
+/* Takes a plain task out of the queue that it is in. False: it is in none. */
+bool weir__claim_remove(struct weir_task *task);
+
 #endif

@@ -12,7 +12,7 @@ struct rig {
 static void queue_task(struct rig *rig, uint32_t flags) {
     *rig = (struct rig){.task = {.flags = flags}};
     rig->list = &rig->task;
-    weir__injector_init(&rig->injector);
+    weir__injector_init(&rig->injector, 1);
     assert_int_equal(weir__injector_push(&rig->injector, &rig->list, 1), 1);
 }
 
@@ -26,7 +26,7 @@ static void plain_task_belongs_to_whoever_took_it_out(void **state) {
     (void)state;
     queue_task(&rig, 0);
     assert_int_equal(weir__claim_queued(&rig.task, 0), CLAIM_LOST);
-    assert_true(weir__claim_take(weir__injector_pop(&rig.injector), 0));
+    assert_true(weir__claim_take(weir__injector_pop(&rig.injector, false), 0));
     weir__injector_destroy(&rig.injector);
 }
 
@@ -36,7 +36,7 @@ static void claimer_of_a_queued_task_takes_it_out(void **state) {
     (void)state;
     queue_task(&rig, WEIR__TASK_FUTURE);
     assert_int_equal(weir__claim_queued(&rig.task, 0), CLAIM_REMOVED);
-    assert_null(weir__injector_pop(&rig.injector));
+    assert_null(weir__injector_pop(&rig.injector, false));
     assert_int_equal(weir__claim_queued(&rig.task, 0), CLAIM_LOST);
     assert_int_equal(state_of(&rig.task), TASK_QUEUED | TASK_CLAIMED);
     weir__injector_destroy(&rig.injector);
@@ -47,7 +47,7 @@ static void claimer_comes_too_late_for_a_taken_task(void **state) {
 
     (void)state;
     queue_task(&rig, WEIR__TASK_FUTURE);
-    assert_true(weir__claim_take(weir__injector_pop(&rig.injector), TASK_CANCELLED));
+    assert_true(weir__claim_take(weir__injector_pop(&rig.injector, false), TASK_CANCELLED));
     assert_int_equal(state_of(&rig.task), TASK_QUEUED | TASK_TAKEN | TASK_CANCELLED);
     assert_int_equal(weir__claim_queued(&rig.task, 0), CLAIM_LOST);
     weir__injector_destroy(&rig.injector);
@@ -81,7 +81,7 @@ static void claimer_waits_until_the_worker_lets_go(void **state) {
 
     (void)state;
     queue_task(&rig, WEIR__TASK_FUTURE);
-    struct weir_task *in_hand = weir__injector_pop(&rig.injector);
+    struct weir_task *in_hand = weir__injector_pop(&rig.injector, false);
     pthread_t thread = unit_thread(claim_main, &claimer);
     UNTIL(state_of(&rig.task) & TASK_CLAIMED);
     assert_false(atomic_load_explicit(&claimer.returned, memory_order_acquire));
@@ -118,7 +118,7 @@ static unsigned take_one(struct soak *soak) {
     struct weir_task *task = weir__deque_pop(soak->deque);
 
     if (!task)
-        task = weir__injector_pop_batch(&soak->injector, soak->deque, 2);
+        task = weir__injector_pop_batch(&soak->injector, 0, soak->deque, 2);
     return task && weir__claim_take(task, 0);
 }
 
@@ -131,7 +131,7 @@ static void worker_and_claimer_win_each_task_exactly_once(void **state) {
     soak->deque = aligned_alloc(64, sizeof *soak->deque);
     assert_non_null(soak->deque);
     memset(soak->deque, 0, sizeof *soak->deque);
-    weir__injector_init(&soak->injector);
+    weir__injector_init(&soak->injector, 1);
     for (unsigned i = 0; i < SOAK_TURNS; i++) {
         soak->tasks[i] = calloc(1, sizeof *soak->tasks[i]);
         assert_non_null(soak->tasks[i]);

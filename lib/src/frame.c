@@ -7,7 +7,7 @@
 
 static _Thread_local struct weir__frame *innermost __attribute__((tls_model("initial-exec")));
 
-void weir__frame_enter(struct weir__frame *frame, const struct weir__host *host,
+void weir__frame_enter(struct weir__frame *frame, struct weir__host *host,
                        const struct weir_task *task) {
     frame->task = task;
     frame->host = host;
@@ -36,6 +36,10 @@ bool weir__frame_inside_scope(const void *scope) {
         if (frame->scope == scope)
             return true;
     return false;
+}
+
+struct weir__host *weir__frame_host(void) {
+    return innermost ? innermost->host : NULL;
 }
 
 bool weir__frame_inside_task(const struct weir_task *task) {

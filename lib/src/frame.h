@@ -14,13 +14,13 @@ struct weir__host;
 
 struct weir__frame {
     const struct weir_task *task; /* of a future, else NULL; compared, never followed */
-    const struct weir__host *host;
+    struct weir__host *host;
     const struct weir__frame *outer;
     const struct weir_token *token; /* what weir_cancelled looks at; NULL: none, or no more */
     const void *scope;              /* what waits for the frame's end; compared, never followed */
 };
 
-void weir__frame_enter(struct weir__frame *frame, const struct weir__host *host,
+void weir__frame_enter(struct weir__frame *frame, struct weir__host *host,
                        const struct weir_task *task);
 void weir__frame_leave(const struct weir__frame *frame);
 
@@ -32,6 +32,9 @@ void weir__frame_end(const struct weir_task *task);
  * for itself there. */
 void weir__frame_set_scope(const void *scope);
 bool weir__frame_inside_scope(const void *scope);
+
+/* The host of the innermost task that this thread is inside of, or NULL. */
+struct weir__host *weir__frame_host(void);
 
 /* Whether this thread is inside the task, or inside any task of the host. */
 bool weir__frame_inside_task(const struct weir_task *task);

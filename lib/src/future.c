@@ -1,9 +1,9 @@
 #include "future.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "frame.h"
+#include "memory.h"
 #include "platform/futex.h"
 #include "platform/point.h"
 
@@ -18,9 +18,6 @@ enum {
 
 /* Turns of a long spin that pause the CPU and do not give it up. */
 #define SPIN_TURNS 64u
-
-/* A library-owned future begins at a cache line, as its size suggests. */
-#define FUTURE_ALIGN ((size_t)64)
 
 static struct weir_future *future_of(struct weir_task *task) {
     return (struct weir_future *)(void *)task;
@@ -146,7 +143,12 @@ static int run_call(struct weir_task *task) {
 }
 
 static void drop_call(struct weir_task *task, int error) {
-    end_call(future_of(task), WEIR_FUTURE_CANCELLED, error, NULL);
+    end_call(future_of(task), error == -ECANCELED ? WEIR_FUTURE_CANCELLED : WEIR_FUTURE_FAILED,
+             error, NULL);
+}
+
+void weir__future_lost(struct weir_task *task) {
+    end_call(future_of(task), WEIR_FUTURE_FAILED, -EOWNERDEAD, NULL);
 }
 
 void weir_future_init(struct weir_future *future) {
@@ -170,19 +172,28 @@ struct weir_task *weir_future_task(struct weir_future *future, weir_call call, v
     return &future->weir__task;
 }
 
-struct weir_future *weir__future_new_within(size_t size, weir_call call, uint32_t refs) {
-    struct weir_future *future =
-        aligned_alloc(FUTURE_ALIGN, (size + FUTURE_ALIGN - 1) / FUTURE_ALIGN * FUTURE_ALIGN);
-    if (!future)
+/* Stands before a library-owned future, which may outlive the pool whose allocator it came from. */
+struct owner {
+    _Alignas(WEIR__LINE) struct weir_allocator allocator;
+    size_t bytes;
+};
+
+struct weir_future *weir__future_new_within(const struct weir_allocator *from, size_t size,
+                                            weir_call call, uint32_t refs) {
+    size_t bytes = weir__whole_lines(sizeof(struct owner) + size);
+    struct owner *owner = weir__alloc_lines(from, bytes);
+    if (!owner)
         return NULL;
-    weir_future_init(future);
+    owner->allocator = *from;
+    owner->bytes = bytes;
+    struct weir_future *future = (struct weir_future *)(void *)(owner + 1);
     weir_future_task(future, call, future, 0);
     atomic_store_explicit(&future->weir__refs, refs, memory_order_relaxed);
     return future;
 }
 
-struct weir_future *weir__future_new(weir_call call, void *arg) {
-    struct weir_future *future = weir__future_new_within(sizeof *future, call, 2);
+struct weir_future *weir__future_new(const struct weir_allocator *from, weir_call call, void *arg) {
+    struct weir_future *future = weir__future_new_within(from, sizeof *future, call, 2);
 
     if (future)
         future->weir__arg = arg;
@@ -190,7 +201,10 @@ struct weir_future *weir__future_new(weir_call call, void *arg) {
 }
 
 void weir__future_discard(struct weir_future *future) {
-    free(future);
+    struct owner *owner = (struct owner *)(void *)future - 1;
+    struct weir_allocator allocator = owner->allocator;
+
+    weir__free(&allocator, owner, owner->bytes);
 }
 
 void weir__future_set_host(struct weir_task *task, struct weir__host *host) {
@@ -219,7 +233,7 @@ static bool may_claim(const struct weir_future *future) {
     const struct weir__host *host = future->weir__host;
 
     if (weir__frame_inside_host(host))
-        return host->claims;
+        return host->wait != WEIR_WAIT_BLOCK;
     return future->weir__task.flags & WEIR_TASK_ANY_THREAD;
 }
 
@@ -240,7 +254,7 @@ bool weir__future_claim(struct weir_future *future) {
         return false;
     /* From here to the end of the task the pool cannot go away. */
     struct weir__host *host = future->weir__host;
-    host->end_claimed(host, task, claim, weir__future_is_revoked(task));
+    host->calls->end_claimed(host, task, claim, weir__future_is_revoked(task));
     return true;
 }
 
@@ -297,15 +311,42 @@ static void spin_until_terminal(struct weir_future *future, uint64_t deadline_ns
         weir__relax(turn % SPIN_TURNS);
 }
 
+struct weir__host *weir__waiting_host(enum weir_wait_policy policy) {
+    struct weir__host *host = weir__frame_host();
+
+    return host && host->wait == policy && host->calls->self(host) ? host : NULL;
+}
+
+static int await_as_spared(struct weir__host *host, struct weir_future *future,
+                           uint64_t deadline_ns) {
+    host->calls->block(host);
+    int rc = await_state(future, is_terminal, deadline_ns);
+    host->calls->unblock(host);
+    return rc;
+}
+
+static int await_terminal(struct weir_future *future, uint64_t deadline_ns) {
+    struct weir__host *host;
+
+    if (weir__frame_inside_task(&future->weir__task))
+        return -EDEADLK;
+    if (weir__future_claim(future) || deadline_ns == WEIR_NOW)
+        return await_state(future, is_terminal, deadline_ns);
+    spin_until_terminal(future, deadline_ns);
+    if (weir__future_is_terminal(future))
+        return 0;
+    if (weir__waiting_host(WEIR_WAIT_HELP))
+        return weir__wait_helping(future, deadline_ns);
+    if ((host = weir__waiting_host(WEIR_WAIT_SPARE)))
+        return await_as_spared(host, future, deadline_ns);
+    return await_state(future, is_terminal, deadline_ns);
+}
+
 int weir_future_get(struct weir_future *future, void **value, uint64_t deadline_ns) {
     if (!future)
         return -EINVAL;
     if (!weir__future_is_terminal(future)) {
-        if (weir__frame_inside_task(&future->weir__task))
-            return -EDEADLK;
-        if (!weir__future_claim(future))
-            spin_until_terminal(future, deadline_ns);
-        int rc = await_state(future, is_terminal, deadline_ns);
+        int rc = await_terminal(future, deadline_ns);
         if (rc)
             return rc;
     }
@@ -371,7 +412,7 @@ int weir_future_cancel(struct weir_future *future) {
     enum weir__claim claim = weir__claim_queued(task, TASK_CANCELLED);
     if (claim != CLAIM_LOST) {
         struct weir__host *host = future->weir__host;
-        host->end_claimed(host, task, claim, true);
+        host->calls->end_claimed(host, task, claim, true);
         return 0;
     }
     uint32_t state = 0; /* never submitted, or still on its way in */
@@ -414,7 +455,7 @@ void weir_future_ref(struct weir_future *future) {
 void weir_future_unref(struct weir_future *future) {
     /* Release, so that every owner's use happens before the free; acquire by the one who frees. */
     if (atomic_fetch_sub_explicit(&future->weir__refs, 1, memory_order_acq_rel) == 1)
-        free(future);
+        weir__future_discard(future);
 }
 
 static bool is_quiet(uint32_t state) {

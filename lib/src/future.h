@@ -21,28 +21,49 @@
 #include <stdbool.h>
 
 #include <weir/future.h>
+#include <weir/pool.h>
 #include <weir/token.h>
 
 #include "claim.h"
 
-/* What a future needs of the pool that it is queued in; the pool lies a floor above. */
-struct weir__host {
-    bool claims;                /* a thread inside a task of this pool claims what it waits for */
-    uint32_t spin_ns;           /* how long a thread looks at a future before it sleeps */
-    _Atomic uint32_t cancelled; /* running tasks are asked to end */
+struct weir__host;
+struct weir__worker;
+
+/* What futures and waiters ask of a pool; it lies a floor above. */
+struct weir__host_calls {
     /* Ends a task that the caller has claimed: runs it, or drops it when cancelled. The host may
      * be gone afterwards. */
     void (*end_claimed)(struct weir__host *host, struct weir_task *task, enum weir__claim claim,
                         bool cancelled);
+    /* The worker that the calling thread is in this pool, or NULL. */
+    struct weir__worker *(*self)(struct weir__host *host);
+    /* The calling worker, inside a task, runs others until done(arg) or the deadline: 0 or
+     * -ETIMEDOUT. wake has it look at done again. */
+    int (*help)(struct weir__worker *self, bool (*done)(void *arg), void *arg,
+                uint64_t deadline_ns);
+    void (*wake_helper)(struct weir__worker *helper);
+    /* The calling worker, inside a task, begins to wait, and is back. */
+    void (*block)(struct weir__host *host);
+    void (*unblock)(struct weir__host *host);
+};
+
+/* What a future knows of the pool that it is queued in. */
+struct weir__host {
+    const struct weir__host_calls *calls;
+    enum weir_wait_policy wait;
+    uint32_t spin_ns;           /* how long a thread looks at a future before it sleeps */
+    _Atomic uint32_t cancelled; /* running tasks are asked to end */
+    struct weir_allocator allocator;
 };
 
 /* A library-owned future, bound to its call, with one reference for the caller and one for the
  * pool. NULL: no memory. */
-struct weir_future *weir__future_new(weir_call call, void *arg);
+struct weir_future *weir__future_new(const struct weir_allocator *from, weir_call call, void *arg);
 
 /* The same at the beginning of a larger object of size bytes, with so many references; the call's
  * argument is the object. */
-struct weir_future *weir__future_new_within(size_t size, weir_call call, uint32_t refs);
+struct weir_future *weir__future_new_within(const struct weir_allocator *from, size_t size,
+                                            weir_call call, uint32_t refs);
 
 /* Whether a token forbids the task, which the caller has in hand, or has claimed, to run: it is to
  * be dropped. Later nobody may look: the token is its owner's again once the future is terminal. */
@@ -78,6 +99,17 @@ bool weir__future_claim(struct weir_future *future);
  * it was cancelled, and is terminal. */
 bool weir__future_run_here(struct weir_future *future);
 bool weir__future_end_here(struct weir_future *future, enum weir_future_state phase, int error);
+
+/* The thread that ran the future's call has ended inside it. */
+void weir__future_lost(struct weir_task *task);
+
+/* Waits for a single future that is not terminal as weir_wait does, running other tasks of the
+ * host meanwhile. */
+int weir__wait_helping(struct weir_future *future, uint64_t deadline_ns);
+
+/* The calling thread's pool, when it is a worker inside a task, and is to do something while it
+ * waits. */
+struct weir__host *weir__waiting_host(enum weir_wait_policy policy);
 
 /* Takes a callback back. False: it has been called or is about to be. */
 bool weir__future_remove_callback(struct weir_future *future, struct weir_callback *callback);

@@ -1,9 +1,9 @@
 /*
- * Idle set: who sleeps, who searches, and whom to wake.
+ * Idle set: who lives, who searches, who sleeps, and whom to wake.
  *
  * Parking. A worker may sleep only if no task is queued. It is RUNNING (has a task), SEARCHING
  * (looks through all queues) or PARKED (on the stack below, asleep or about to be). One word
- * counts the searching and the parked.
+ * counts the living, the searching and the parked, and the submitters that need a living worker.
  *
  *   worker:    stop searching, count itself parked (seq_cst), then look once more at every queue
  *              (seq_cst loads), and only then sleep;
@@ -21,6 +21,15 @@
  * as many workers as there is work.
  *
  * Of the parked the last one is woken first: its cache is warm, and the others sleep on.
+ *
+ * Coming and going. A worker is counted as living and searching from the moment that somebody
+ * decides to create its thread, so that the others who find a task queued meanwhile do not create
+ * one each. A worker that leaves for want of work takes itself off both counts in one step
+ * (seq_cst), then looks once more at every queue: the same four steps as in parking, with "nobody
+ * lives" in the place of "somebody sleeps" (mutant leave_without_last_look; stress:
+ * coming_and_going). The last one may not leave while a submitter has announced its intent: that
+ * submitter has seen a living worker, and is about to publish a task for it that it could not take
+ * back.
  */
 #ifndef WEIR__IDLE_H
 #define WEIR__IDLE_H
@@ -41,11 +50,21 @@ struct weir__sleeper {
 };
 
 struct weir__idle {
-    _Alignas(64) _Atomic uint64_t word; /* searching in the high half, parked in the low */
-    _Atomic uint64_t wakes;             /* wake-ups sent; written under the mutex */
-    pthread_mutex_t mutex;              /* guards the stack */
+    /* Sixteen bits each, from the low end: parked, searching, living, intents. */
+    _Alignas(64) _Atomic uint64_t word;
+    _Atomic uint64_t wakes; /* wake-ups sent; written under the mutex */
+    pthread_mutex_t mutex;  /* guards the stack */
     struct weir__sleeper *top;
+    /* Workers that wait inside a task, and look for others to run meanwhile: they may be parked,
+     * but the pool is not over. */
+    _Atomic uint32_t helping;
 };
+
+/* The four counts at one moment. seq_cst. */
+struct weir__idle_counts {
+    uint32_t parked, searching, living, intents;
+};
+struct weir__idle_counts weir__idle_counts(struct weir__idle *idle);
 
 void weir__idle_init(struct weir__idle *idle);
 void weir__idle_destroy(struct weir__idle *idle);
@@ -53,9 +72,9 @@ void weir__idle_destroy(struct weir__idle *idle);
 /* A worker without a task begins to search. */
 void weir__idle_search(struct weir__idle *idle);
 
-/* A searcher has found a task. True: it was the last one, and owes weir__idle_wake_one
- * if more work is queued. */
-bool weir__idle_found(struct weir__idle *idle);
+/* A searcher has found a task. True: it was the last one, and owes the others a wake-up if more
+ * work is queued: somebody is parked, or fewer than limit live. */
+bool weir__idle_found(struct weir__idle *idle, uint32_t limit);
 
 /* A searcher found nothing: counts as parked from here on. Look once more, then park or retract. */
 void weir__idle_announce(struct weir__idle *idle, struct weir__sleeper *sleeper);
@@ -64,15 +83,33 @@ void weir__idle_announce(struct weir__idle *idle, struct weir__sleeper *sleeper)
  * consumed. */
 void weir__idle_retract(struct weir__idle *idle, struct weir__sleeper *sleeper);
 
-/* Sleeps until woken; the worker is searching again. */
-void weir__idle_park(struct weir__sleeper *sleeper);
+/* Sleeps until woken or the deadline; the worker is searching again. False: nobody woke it. */
+bool weir__idle_park(struct weir__idle *idle, struct weir__sleeper *sleeper, uint64_t deadline_ns);
 
-/* Whether all of the workers search or are parked, so that none is inside a task. A worker that
- * leaves for good stays counted as searching. seq_cst. */
-bool weir__idle_all(struct weir__idle *idle, unsigned workers);
+/* Whether all living workers search or are parked, so that none is inside a task. seq_cst. */
+bool weir__idle_all(struct weir__idle *idle);
 
-/* After publishing work: wakes one worker unless one already searches or none sleeps. */
-void weir__idle_wake_one(struct weir__idle *idle);
+/* Counts one more worker as living and searching, unless limit live already, or, with if_needed,
+ * somebody searches or is parked. The caller creates its thread, or calls dismiss. */
+bool weir__idle_hire(struct weir__idle *idle, uint32_t limit, bool if_needed);
+
+/* A worker leaves for good, or could not be created. searching: it is counted so, else it runs. */
+void weir__idle_dismiss(struct weir__idle *idle, bool searching);
+
+/* A worker leaves unless fewer than keep would live then, or, when it is the last one, a submitter
+ * has announced its intent. False: it stays. searching: it is counted so, else it runs. */
+bool weir__idle_leave(struct weir__idle *idle, uint32_t keep, bool searching);
+
+/* Around a submission: between the two the last living worker stays. Returns how many live. */
+uint32_t weir__idle_intend(struct weir__idle *idle);
+void weir__idle_intent_done(struct weir__idle *idle);
+
+/* After publishing work: wakes one worker unless one already searches or none sleeps. True: all
+ * workers are inside tasks, and fewer than limit live. */
+bool weir__idle_wake_one(struct weir__idle *idle, uint32_t limit);
+
+/* Wakes this worker if it is parked. */
+void weir__idle_wake_this(struct weir__idle *idle, struct weir__sleeper *sleeper);
 
 /* Wakes everybody, for the end of the pool. */
 void weir__idle_wake_all(struct weir__idle *idle);

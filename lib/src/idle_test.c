@@ -12,12 +12,18 @@ static void lie_down(struct weir__idle *idle, struct weir__sleeper *sleeper) {
     weir__idle_announce(idle, sleeper);
 }
 
+/* Whether as many search or are parked. */
+static bool idle_all_of(struct weir__idle *idle, uint32_t workers) {
+    struct weir__idle_counts now = weir__idle_counts(idle);
+    return now.searching + now.parked == workers;
+}
+
 static void nobody_parked_nobody_woken(void **state) {
     struct weir__idle idle;
 
     (void)state;
     weir__idle_init(&idle);
-    weir__idle_wake_one(&idle);
+    weir__idle_wake_one(&idle, 0);
     weir__idle_wake_all(&idle);
     assert_int_equal(wakes(&idle), 0);
     weir__idle_destroy(&idle);
@@ -31,18 +37,18 @@ static void last_parked_is_woken_first_and_one_wake_is_under_way_at_a_time(void 
     weir__idle_init(&idle);
     lie_down(&idle, &a);
     lie_down(&idle, &b);
-    weir__idle_wake_one(&idle);
+    weir__idle_wake_one(&idle, 0);
     assert_int_equal(wakes(&idle), 1);
     assert_false(b.listed);
     assert_true(a.listed);
-    weir__idle_wake_one(&idle); /* b searches already */
+    weir__idle_wake_one(&idle, 0); /* b searches already */
     assert_int_equal(wakes(&idle), 1);
-    weir__idle_park(&b);                  /* its wake-up has come: returns at once */
-    assert_true(weir__idle_found(&idle)); /* the last searcher, and a sleeps */
-    weir__idle_wake_one(&idle);
+    weir__idle_park(&idle, &b, WEIR_FOREVER); /* its wake-up has come: returns at once */
+    assert_true(weir__idle_found(&idle, 0));  /* the last searcher, and a sleeps */
+    weir__idle_wake_one(&idle, 0);
     assert_int_equal(wakes(&idle), 2);
-    weir__idle_park(&a);
-    assert_false(weir__idle_found(&idle)); /* nobody is left to wake */
+    weir__idle_park(&idle, &a, WEIR_FOREVER);
+    assert_false(weir__idle_found(&idle, 0)); /* nobody is left to wake */
     weir__idle_destroy(&idle);
 }
 
@@ -55,8 +61,8 @@ static void found_is_owed_by_the_last_searcher_alone(void **state) {
     lie_down(&idle, &sleeper);
     weir__idle_search(&idle);
     weir__idle_search(&idle);
-    assert_false(weir__idle_found(&idle));
-    assert_true(weir__idle_found(&idle));
+    assert_false(weir__idle_found(&idle, 0));
+    assert_true(weir__idle_found(&idle, 0));
     weir__idle_destroy(&idle);
 }
 
@@ -70,14 +76,14 @@ static void retract_takes_the_worker_off_the_middle_of_the_stack(void **state) {
     lie_down(&idle, &b);
     lie_down(&idle, &c);
     weir__idle_retract(&idle, &b);
-    assert_false(weir__idle_all(&idle, 2));
-    assert_true(weir__idle_all(&idle, 3)); /* one searches, two are parked */
-    assert_true(weir__idle_found(&idle));
-    weir__idle_wake_one(&idle);
+    assert_false(idle_all_of(&idle, 2));
+    assert_true(idle_all_of(&idle, 3)); /* one searches, two are parked */
+    assert_true(weir__idle_found(&idle, 0));
+    weir__idle_wake_one(&idle, 0);
     assert_false(c.listed);
-    weir__idle_park(&c);
-    assert_true(weir__idle_found(&idle));
-    weir__idle_wake_one(&idle);
+    weir__idle_park(&idle, &c, WEIR_FOREVER);
+    assert_true(weir__idle_found(&idle, 0));
+    weir__idle_wake_one(&idle, 0);
     assert_false(a.listed);
     weir__idle_destroy(&idle);
 }
@@ -89,11 +95,11 @@ static void retract_after_a_wake_consumes_it(void **state) {
     (void)state;
     weir__idle_init(&idle);
     lie_down(&idle, &sleeper);
-    weir__idle_wake_one(&idle);
+    weir__idle_wake_one(&idle, 0);
     weir__idle_retract(&idle, &sleeper);
     assert_int_equal(atomic_load_explicit(&sleeper.parker.state, memory_order_relaxed), 0);
-    assert_false(weir__idle_found(&idle));
-    assert_true(weir__idle_all(&idle, 0));
+    assert_false(weir__idle_found(&idle, 0));
+    assert_true(idle_all_of(&idle, 0));
     weir__idle_destroy(&idle);
 }
 
@@ -107,9 +113,9 @@ static void wake_all_wakes_everybody_once(void **state) {
         lie_down(&idle, &sleepers[i]);
     weir__idle_wake_all(&idle);
     for (int i = 0; i < 3; i++)
-        weir__idle_park(&sleepers[i]);
+        weir__idle_park(&idle, &sleepers[i], WEIR_FOREVER);
     for (int i = 0; i < 3; i++)
-        assert_false(weir__idle_found(&idle));
+        assert_false(weir__idle_found(&idle, 0));
     weir__idle_destroy(&idle);
 }
 

@@ -8,9 +8,9 @@
 /* Most tasks that one visit moves to a deque. */
 #define BATCH_MOST ((size_t)32)
 
-void weir__injector_init(struct weir__injector *injector) {
+void weir__injector_init(struct weir__injector *injector, uint32_t bands) {
+    *injector = (struct weir__injector){.bands_count = bands};
     pthread_mutex_init(&injector->mutex, NULL);
-    injector->head = injector->tail = NULL;
     atomic_init(&injector->count, 0);
     atomic_init(&injector->accepted, 0);
     atomic_init(&injector->closed, false);
@@ -32,45 +32,53 @@ static void publish_count(struct weir__injector *injector, size_t added) {
     atomic_store_explicit(&injector->count, count + added, memory_order_seq_cst);
 }
 
-static void link_last(struct weir__injector *injector, struct weir_task *task) {
+static struct weir__injector_band *band_of(struct weir__injector *injector,
+                                           const struct weir_task *task) {
+    return &injector->bands[weir__task_band(task)];
+}
+
+static void link_last(struct weir__injector_band *band, struct weir_task *task) {
     task->weir__next = NULL;
-    task->weir__prev = injector->tail;
-    if (injector->tail)
-        injector->tail->weir__next = task;
+    task->weir__prev = band->tail;
+    if (band->tail)
+        band->tail->weir__next = task;
     else
-        injector->head = task;
-    injector->tail = task;
+        band->head = task;
+    band->tail = task;
 }
 
-static void link_first(struct weir__injector *injector, struct weir_task *task) {
+static void link_first(struct weir__injector_band *band, struct weir_task *task) {
     task->weir__prev = NULL;
-    task->weir__next = injector->head;
-    if (injector->head)
-        injector->head->weir__prev = task;
+    task->weir__next = band->head;
+    if (band->head)
+        band->head->weir__prev = task;
     else
-        injector->tail = task;
-    injector->head = task;
+        band->tail = task;
+    band->head = task;
 }
 
-static void unlink_task(struct weir__injector *injector, struct weir_task *task) {
+static void unlink_task(struct weir__injector_band *band, struct weir_task *task) {
     if (task->weir__prev)
         task->weir__prev->weir__next = task->weir__next;
     else
-        injector->head = task->weir__next;
+        band->head = task->weir__next;
     if (task->weir__next)
         task->weir__next->weir__prev = task->weir__prev;
     else
-        injector->tail = task->weir__prev;
+        band->tail = task->weir__prev;
 }
 
 /* Appends without showing the new count yet. False: the task was cancelled before. */
 static bool append(struct weir__injector *injector, struct weir_task *task) {
+    struct weir__injector_band *band = band_of(injector, task);
+
     weir__task_set_place(task, (uintptr_t)injector);
     if (!weir__task_mark_queued(task))
         return false;
+    weir__age_stamp(&band->age, task, band->head == NULL);
     uint64_t accepted = atomic_load_explicit(&injector->accepted, memory_order_relaxed);
     atomic_store_explicit(&injector->accepted, accepted + 1, memory_order_release);
-    link_last(injector, task);
+    link_last(band, task);
     return true;
 }
 
@@ -100,33 +108,41 @@ ptrdiff_t weir__injector_push(struct weir__injector *injector, struct weir_task 
     return closed ? -ESHUTDOWN : (ptrdiff_t)added;
 }
 
-/* Takes the oldest task off the list, still counted. */
-static struct weir_task *unlink_first(struct weir__injector *injector) {
-    struct weir_task *task = injector->head;
+/* Takes the band's oldest task off its list, still counted. */
+static struct weir_task *unlink_first(struct weir__injector_band *band) {
+    struct weir_task *task = band->head;
 
     if (!task)
         return NULL;
-    unlink_task(injector, task);
+    unlink_task(band, task);
     weir__task_set_place(task, WEIR__PLACE_NONE);
+    weir__age_pass(&band->passed_ns, task);
     return task;
 }
 
-struct weir_task *weir__injector_pop_locked(struct weir__injector *injector) {
-    struct weir_task *task = unlink_first(injector);
+struct weir_task *weir__injector_pop_locked(struct weir__injector *injector, bool rarest) {
+    struct weir_task *task = NULL;
+    uint32_t last = injector->bands_count - 1;
 
+    for (uint32_t i = 0; !task && i <= last; i++)
+        task = unlink_first(&injector->bands[rarest ? last - i : i]);
     if (task)
         remove_count(injector, 1);
     return task;
 }
 
-struct weir_task *weir__injector_pop(struct weir__injector *injector) {
+struct weir_task *weir__injector_pop(struct weir__injector *injector, bool rarest) {
     if (weir__injector_count(injector) == 0)
         return NULL;
     pthread_mutex_lock(&injector->mutex);
-    struct weir_task *task = weir__injector_pop_locked(injector);
+    struct weir_task *task = weir__injector_pop_locked(injector, rarest);
     pthread_mutex_unlock(&injector->mutex);
     WEIR__POINT("injector.popped");
     return task;
+}
+
+struct weir_task *weir__injector_pop_band(struct weir__injector *injector, uint32_t band) {
+    return weir__injector_pop_batch(injector, band, NULL, 0);
 }
 
 /* Newest first, since the owner pops its newest first. A task changes its place while the mutex
@@ -141,31 +157,41 @@ static size_t move_to_deque(struct weir__injector *injector, struct weir__deque 
             weir__deque_push(deque, task);
             moved++;
         } else {
-            link_first(injector, task);
+            link_first(band_of(injector, task), task);
             weir__task_set_place(task, (uintptr_t)injector);
         }
     }
     return moved;
 }
 
-struct weir_task *weir__injector_pop_batch(struct weir__injector *injector,
+struct weir_task *weir__injector_pop_batch(struct weir__injector *injector, uint32_t number,
                                            struct weir__deque *deque, size_t more) {
+    struct weir__injector_band *band = &injector->bands[number];
     struct weir_task *moved[BATCH_MOST];
     size_t n = 0;
 
     if (weir__injector_count(injector) == 0)
         return NULL;
     pthread_mutex_lock(&injector->mutex);
-    struct weir_task *first = unlink_first(injector);
-    while (n < more && n < BATCH_MOST && (moved[n] = unlink_first(injector)))
+    struct weir_task *first = unlink_first(band);
+    while (n < more && n < BATCH_MOST && (moved[n] = unlink_first(band)))
         n++;
     /* Counted until it lies in the deque: a task between the two would be visible to nobody, and
      * a worker that saw none could leave a pool that shuts down. */
     n = move_to_deque(injector, deque, moved, n);
-    remove_count(injector, n + (first != NULL));
+    if (first)
+        remove_count(injector, n + 1);
     pthread_mutex_unlock(&injector->mutex);
     WEIR__POINT("injector.popped");
     return first;
+}
+
+void weir__injector_put_back(struct weir__injector *injector, struct weir_task *task) {
+    pthread_mutex_lock(&injector->mutex);
+    link_first(band_of(injector, task), task);
+    weir__task_set_place(task, (uintptr_t)injector);
+    publish_count(injector, 1);
+    pthread_mutex_unlock(&injector->mutex);
 }
 
 bool weir__injector_remove(struct weir__injector *injector, struct weir_task *task) {
@@ -173,7 +199,7 @@ bool weir__injector_remove(struct weir__injector *injector, struct weir_task *ta
     bool here =
         atomic_load_explicit(&task->weir__place, memory_order_relaxed) == (uintptr_t)injector;
     if (here) {
-        unlink_task(injector, task);
+        unlink_task(band_of(injector, task), task);
         weir__task_set_place(task, WEIR__PLACE_NONE);
         remove_count(injector, 1);
     }
@@ -185,4 +211,21 @@ void weir__injector_close(struct weir__injector *injector) {
     pthread_mutex_lock(&injector->mutex);
     atomic_store_explicit(&injector->closed, true, memory_order_seq_cst);
     pthread_mutex_unlock(&injector->mutex);
+}
+
+uint64_t weir__injector_oldest_ns(struct weir__injector *injector) {
+    uint64_t oldest_ns = 0;
+
+    if (weir__injector_count(injector) == 0)
+        return 0;
+    pthread_mutex_lock(&injector->mutex);
+    for (uint32_t i = 0; i < injector->bands_count; i++) {
+        struct weir_task *head = injector->bands[i].head;
+        uint64_t stamp_ns =
+            head ? atomic_load_explicit(&head->weir__queued_ns, memory_order_relaxed) : 0;
+        uint64_t age_ns = head ? weir__age_of(&injector->bands[i].passed_ns, stamp_ns) : 0;
+        oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
+    }
+    pthread_mutex_unlock(&injector->mutex);
+    return oldest_ns;
 }

@@ -8,7 +8,7 @@ static void unpark_before_park_is_remembered_once(void **state) {
     (void)state;
     weir__parker_unpark(&parker);
     weir__parker_unpark(&parker);
-    weir__parker_park(&parker); /* returns at once, or the watchdog ends the test */
+    weir__parker_park(&parker, WEIR_FOREVER); /* returns at once, or the watchdog ends the test */
     assert_int_equal(atomic_load_explicit(&parker.state, memory_order_relaxed), 0);
 }
 
@@ -23,7 +23,7 @@ static void *answer(void *arg) {
     struct pair *pair = arg;
 
     for (unsigned i = 0; i < TURNS; i++) {
-        weir__parker_park(&pair->parkers[1]);
+        weir__parker_park(&pair->parkers[1], WEIR_FOREVER);
         pair->plain++;
         weir__parker_unpark(&pair->parkers[0]);
     }
@@ -38,7 +38,7 @@ static void woken_sees_what_the_waker_wrote_and_no_wake_is_lost(void **state) {
     for (unsigned i = 0; i < TURNS; i++) {
         pair.plain++;
         weir__parker_unpark(&pair.parkers[1]);
-        weir__parker_park(&pair.parkers[0]);
+        weir__parker_park(&pair.parkers[0], WEIR_FOREVER);
         assert_int_equal(pair.plain, 2 * i + 2);
     }
     unit_join(thread);

@@ -1,22 +1,27 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "frame.h"
+#include "memory.h"
 #include "platform/cpu.h"
-#include "platform/futex.h"
+#include "platform/placement.h"
 #include "platform/point.h"
 
-#define WORKER_ALIGN ((size_t)64)
+#define KEEP_ALIVE_NS UINT64_C(60000000000)
+#define MAX_SPARES    256u
 
-/* ---- Making and freeing ---- */
+/* ---- Options ---- */
 
 void weir_pool_options_init(struct weir_pool_options *options) {
     *options = (struct weir_pool_options){
         .size = sizeof *options,
         .name = "weir",
+        .max_spares = MAX_SPARES,
+        .keep_alive_ns = KEEP_ALIVE_NS,
+        .numa_node = -1,
     };
 }
 
@@ -27,89 +32,160 @@ unsigned weir_default_threads(void) {
     return quota < cpus ? quota : cpus;
 }
 
-static int check(const struct weir_pool_options *options) {
-    if (options->size != sizeof *options || options->threads > WEIR_MAX_THREADS)
-        return -EINVAL;
-    if (options->scheduler != WEIR_STEALING && options->scheduler != WEIR_LOCKED)
-        return -EINVAL;
-    if (options->full > WEIR_FULL_CALLER_RUNS || options->wait > WEIR_WAIT_BLOCK)
+/* Fills in what 0 stands for. */
+static int fill_sizes(struct weir_pool_options *options) {
+    if (options->threads == WEIR_NO_CORE)
+        options->threads = 0;
+    else if (options->threads == 0)
+        options->threads = weir_default_threads();
+    if (options->max_threads == 0)
+        options->max_threads = options->threads;
+    if (options->max_threads == 0 || options->max_threads > WEIR_MAX_THREADS ||
+        options->max_threads < options->threads || options->max_spares > WEIR_MAX_THREADS)
         return -EINVAL;
     return 0;
 }
 
-static void init_worker(struct weir__worker *worker, struct weir_pool *pool, unsigned index) {
-    worker->pool = pool;
-    worker->index = index;
-    worker->random = UINT64_C(0x9E3779B97F4A7C15) * (index + 1);
+static int check_cpus(const struct weir_pool_options *options) {
+    if (!options->cpus)
+        return options->cpus_count ? -EINVAL : 0;
+    if (options->cpus_count == 0)
+        return -EINVAL;
+    for (size_t i = 0; i < options->cpus_count; i++)
+        if (!weir__placement_allows(options->cpus[i]))
+            return -EINVAL;
+    return 0;
 }
 
-static struct weir_pool *alloc_pool(unsigned threads) {
-    struct weir_pool *pool = aligned_alloc(WORKER_ALIGN, sizeof *pool);
-    if (!pool)
-        return NULL;
-    memset(pool, 0, sizeof *pool);
-    pool->threads = threads;
-    pool->workers = aligned_alloc(WORKER_ALIGN, threads * sizeof *pool->workers);
-    pool->counters = malloc((threads + 1) * sizeof(struct weir__counters *));
-    if (!pool->workers || !pool->counters) {
-        free(pool->workers);
-        free(pool->counters);
-        free(pool);
-        return NULL;
-    }
-    memset(pool->workers, 0, threads * sizeof *pool->workers);
-    for (unsigned i = 0; i < threads; i++) {
-        init_worker(&pool->workers[i], pool, i);
-        pool->counters[i] = &pool->workers[i].counters;
-    }
-    pool->counters[threads] = &pool->outside;
-    return pool;
+static bool node_exists(int node) {
+    union {
+        cpu_set_t set;
+        char bytes[WEIR__CPUS_MOST / CHAR_BIT];
+    } cpus;
+
+    return weir__placement_node("/", node, &cpus.set, sizeof cpus);
 }
+
+static int check(struct weir_pool_options *options) {
+    if (options->scheduler > WEIR_RING || options->full > WEIR_FULL_HANDLER ||
+        options->wait > WEIR_WAIT_SPARE || options->growth > WEIR_GROW_WHEN_FULL ||
+        options->fork > WEIR_FORK_RESPAWN || options->bands > WEIR_MAX_BANDS)
+        return -EINVAL;
+    if (options->full == WEIR_FULL_HANDLER && !options->hooks.full)
+        return -EINVAL;
+    if (!options->allocator.alloc != !options->allocator.free)
+        return -EINVAL;
+    if (options->numa_node < -1 || (options->numa_node >= 0 && !node_exists(options->numa_node)))
+        return -EINVAL;
+    if (options->bands == 0)
+        options->bands = 1;
+    if (!options->name)
+        options->name = "weir";
+    int rc = fill_sizes(options);
+    return rc ? rc : check_cpus(options);
+}
+
+int weir_pool_get_options(struct weir_pool *pool, struct weir_pool_options *options) {
+    if (!pool || !options)
+        return -EINVAL;
+    pthread_mutex_lock(&pool->lifecycle);
+    *options = pool->options;
+    pthread_mutex_unlock(&pool->lifecycle);
+    if (options->threads == 0)
+        options->threads = WEIR_NO_CORE;
+    return 0;
+}
+
+/* ---- Making and freeing ---- */
 
 static void init_pool(struct weir_pool *pool, const struct weir_pool_options *options) {
-    pool->host.claims = options->wait == WEIR_WAIT_CLAIM;
-    pool->host.end_claimed = weir__end_claimed;
+    pool->host.calls = &weir__pool_host_calls;
+    pool->host.wait = options->wait;
     pool->host.spin_ns =
         options->idle_spin_ns < UINT32_MAX ? (uint32_t)options->idle_spin_ns : UINT32_MAX;
-    pool->scheduler = options->scheduler == WEIR_LOCKED ? &weir__locked : &weir__stealing;
+    pool->host.allocator = options->allocator;
+    pool->scheduler = options->scheduler == WEIR_LOCKED ? &weir__locked
+                      : options->scheduler == WEIR_RING ? &weir__ringed
+                                                        : &weir__stealing;
     pool->full = options->full;
+    pool->bands = options->bands;
     pool->idle_spin_ns = options->idle_spin_ns;
-    pool->capacity = options->capacity;
-    strncpy(pool->name, options->name ? options->name : "weir", sizeof pool->name - 1);
-    weir__injector_init(&pool->injector);
+    pool->hooks = options->hooks;
+    pool->timed = pool->hooks.task_before || pool->hooks.task_after;
+    pool->stack_bytes = options->stack_bytes;
+    strncpy(pool->name, options->name, sizeof pool->name - 1);
+    pool->options = *options;
+    pool->options.name = pool->name;
+
+    struct weir__sizing *sizing = &pool->sizing;
+    sizing->growth = options->growth;
+    sizing->max_spares = options->max_spares;
+    atomic_init(&sizing->core, options->threads);
+    atomic_init(&sizing->keep_alive_ns, options->keep_alive_ns);
+    atomic_init(&sizing->core_timeout, options->core_timeout);
+    weir__roster_init(&sizing->roster, options->scheduler == WEIR_STEALING ? options->bands : 0,
+                      &pool->host.allocator);
+
+    weir__injector_init(&pool->injector, options->bands);
     weir__idle_init(&pool->idle);
-    weir__room_init(&pool->room, options->capacity);
-    pool->quiescence.counters = pool->counters;
-    pool->quiescence.count = pool->threads + 1;
-    pool->quiescence.injected = &pool->injector.accepted;
+    pool->quiescence.accepted = weir__pool_accepted;
+    pool->quiescence.ended = weir__pool_ended;
     pthread_mutex_init(&pool->lifecycle, NULL);
 }
 
-static void free_pool(struct weir_pool *pool) {
+static int copy_cpus(struct weir_pool *pool) {
+    size_t bytes = pool->options.cpus_count * sizeof *pool->cpus;
+
+    if (bytes == 0)
+        return 0;
+    pool->cpus = weir__alloc(&pool->host.allocator, bytes);
+    if (!pool->cpus)
+        return -ENOMEM;
+    memcpy(pool->cpus, pool->options.cpus, bytes);
+    pool->options.cpus = pool->cpus;
+    return 0;
+}
+
+void weir__pool_destroy(struct weir_pool *pool) {
+    struct weir_allocator allocator = pool->host.allocator;
+
+    while (pool->attachments) {
+        struct weir__attachment *attachment = pool->attachments;
+        pool->attachments = attachment->next;
+        attachment->destroy(attachment);
+    }
+    pool->scheduler->destroy(pool);
+    weir__roster_destroy(&pool->sizing.roster);
     pthread_mutex_destroy(&pool->lifecycle);
     weir__idle_destroy(&pool->idle);
     weir__injector_destroy(&pool->injector);
-    free(pool->counters);
-    free(pool->workers);
-    free(pool);
+    if (pool->cpus)
+        weir__free(&allocator, pool->cpus, pool->options.cpus_count * sizeof *pool->cpus);
+    weir__free(&allocator, pool, weir__whole_lines(sizeof *pool));
 }
 
-int weir_pool_new(struct weir_pool **out, const struct weir_pool_options *options) {
-    struct weir_pool_options defaults;
+int weir_pool_new(struct weir_pool **out, const struct weir_pool_options *given) {
+    struct weir_pool_options options;
 
-    weir_pool_options_init(&defaults);
-    if (!options)
-        options = &defaults;
-    if (!out || check(options) != 0)
+    weir_pool_options_init(&options);
+    if (!out || (given && given->size != sizeof options))
         return -EINVAL;
-    struct weir_pool *pool =
-        alloc_pool(options->threads ? options->threads : weir_default_threads());
+    if (given)
+        options = *given;
+    int rc = check(&options);
+    if (rc)
+        return rc;
+    struct weir_pool *pool = weir__alloc_lines(&options.allocator, weir__whole_lines(sizeof *pool));
     if (!pool)
         return -ENOMEM;
-    init_pool(pool, options);
-    int rc = options->deferred_start ? 0 : weir_pool_start(pool);
+    init_pool(pool, &options);
+    rc = pool->scheduler->init(pool, &options);
+    if (rc == 0)
+        rc = copy_cpus(pool);
+    if (rc == 0 && !options.deferred_start)
+        rc = weir_pool_start(pool);
     if (rc) {
-        free_pool(pool);
+        weir__pool_destroy(pool);
         return rc;
     }
     *out = pool;
@@ -123,25 +199,58 @@ static void open_gate(struct weir_pool *pool, enum weir__gate gate) {
     weir__futex_wake_all(&pool->gate);
 }
 
+/* Counts and creates one core thread, which waits at the gate. With the mutex held. */
+static int create_core_thread(struct weir_pool *pool, struct weir__worker **created) {
+    struct weir__worker *worker = weir__roster_occupy(&pool->sizing.roster, pool);
+
+    if (!worker)
+        return -ENOMEM;
+    worker->first = NULL;
+    worker->hired = true;
+    weir__idle_hire(&pool->idle, UINT16_MAX, false);
+    atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
+    int rc = weir__worker_create(worker);
+    if (rc) {
+        atomic_fetch_sub_explicit(&pool->live, 1, memory_order_relaxed);
+        weir__idle_dismiss(&pool->idle, true);
+        weir__roster_vacate(&pool->sizing.roster, worker);
+        return rc;
+    }
+    worker->next_vacant = *created;
+    *created = worker;
+    return 0;
+}
+
+/* Those that could be created go home from the gate. With the mutex held. */
+static void undo_core_threads(struct weir_pool *pool, struct weir__worker *created) {
+    while (created) {
+        struct weir__worker *worker = created;
+        created = worker->next_vacant;
+        pthread_join(worker->thread, NULL);
+        weir__idle_dismiss(&pool->idle, true);
+        weir__roster_vacate(&pool->sizing.roster, worker);
+        atomic_fetch_sub_explicit(&pool->live, 1, memory_order_relaxed);
+    }
+}
+
 /* All threads or none: those that could be created wait at the gate until it is known. */
-static int create_threads(struct weir_pool *pool) {
-    unsigned created = 0;
+static int create_core_threads(struct weir_pool *pool) {
+    uint32_t core = pool->options.on_demand ? 0 : pool->options.threads;
+    struct weir__worker *created = NULL;
     int rc = 0;
 
     atomic_store_explicit(&pool->gate, GATE_SHUT, memory_order_relaxed);
-    while (created < pool->threads && rc == 0) {
-        struct weir__worker *worker = &pool->workers[created];
-        rc = weir__thread_start(&worker->thread, weir__worker_main, worker);
-        created += rc == 0;
-    }
+    for (uint32_t i = 0; i < core && rc == 0; i++)
+        rc = create_core_thread(pool, &created);
     if (rc == 0) {
-        atomic_store_explicit(&pool->live, pool->threads, memory_order_relaxed);
+        atomic_store_explicit(&pool->sizing.largest, core, memory_order_relaxed);
+        atomic_store_explicit(&pool->sizing.max, pool->options.max_threads, memory_order_relaxed);
         pool->started = true;
     }
     open_gate(pool, rc == 0 ? GATE_GO : GATE_ABORT);
-    for (unsigned i = 0; rc != 0 && i < created; i++)
-        pthread_join(pool->workers[i].thread, NULL);
-    return rc ? -EAGAIN : 0;
+    if (rc)
+        undo_core_threads(pool, created);
+    return rc;
 }
 
 int weir_pool_start(struct weir_pool *pool) {
@@ -155,226 +264,121 @@ int weir_pool_start(struct weir_pool *pool) {
     else if (pool->started)
         rc = -EALREADY;
     else
-        rc = create_threads(pool);
+        rc = create_core_threads(pool);
     pthread_mutex_unlock(&pool->lifecycle);
+    /* Tasks that came before the start, and nobody to take them. */
+    if (rc == 0 && pool->scheduler->queued(pool) > 0)
+        pool->scheduler->summon(pool);
     return rc;
 }
 
-/* ---- Submit ---- */
-
-static bool is_valid(const struct weir_task *task) {
-    return task && task->run;
-}
-
-static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
-                           struct weir_task *const *tasks, size_t n, uint64_t deadline_ns) {
-    for (size_t i = 0; i < n; i++)
-        if (tasks[i]->flags & WEIR__TASK_FUTURE)
-            weir__future_set_host(tasks[i], &pool->host);
-    /* From a worker submit never blocks, or all workers could wait for each other. */
-    return pool->scheduler->submit(pool, self, tasks, n, self ? WEIR_NOW : deadline_ns);
-}
-
-static void count_rejected(struct weir_pool *pool) {
-    atomic_fetch_add_explicit(&pool->rejected, 1, memory_order_relaxed);
-}
-
-static int run_here(struct weir_pool *pool, struct weir_task *task) {
-    if (!weir__task_mark_taken(task))
-        return -ECANCELED;
-    weir__run_on_caller(pool, task);
-    return 0;
-}
-
-static int submit_one(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
-    if (!pool || !is_valid(task))
-        return -EINVAL;
-    ptrdiff_t rc = hand_over(pool, weir__worker_self(pool), &task, 1, deadline_ns);
-    if (rc == 1)
-        return 0;
-    if (rc == -EAGAIN && pool->full == WEIR_FULL_CALLER_RUNS)
-        return run_here(pool, task);
-    if (rc == -EAGAIN || rc == -ETIMEDOUT)
-        count_rejected(pool);
-    return (int)rc;
-}
-
-static uint64_t default_deadline(const struct weir_pool *pool) {
-    return pool->full == WEIR_FULL_BLOCK ? WEIR_FOREVER : WEIR_NOW;
-}
-
-int weir_pool_submit(struct weir_pool *pool, struct weir_task *task) {
-    return submit_one(pool, task, pool ? default_deadline(pool) : WEIR_NOW);
-}
-
-int weir_pool_submit_until(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
-    if (pool && pool->full == WEIR_FULL_CALLER_RUNS)
-        deadline_ns = WEIR_NOW;
-    return submit_one(pool, task, deadline_ns);
-}
-
-ptrdiff_t weir_pool_submit_batch(struct weir_pool *pool, struct weir_task *const *tasks, size_t n) {
-    size_t done = 0;
-    ptrdiff_t rc = 0;
-
-    if (!pool || (!tasks && n) || n > PTRDIFF_MAX)
-        return -EINVAL;
-    for (size_t i = 0; i < n; i++)
-        if (!is_valid(tasks[i]))
-            return -EINVAL;
-    struct weir__worker *self = weir__worker_self(pool);
-    while (done < n) {
-        rc = hand_over(pool, self, tasks + done, n - done, default_deadline(pool));
-        if (rc > 0)
-            done += (size_t)rc;
-        else if (rc == -ECANCELED)
-            done++; /* it has had its outcome */
-        else if (rc == -EAGAIN && pool->full == WEIR_FULL_CALLER_RUNS)
-            run_here(pool, tasks[done++]);
-        else
-            break;
-    }
-    if (done < n && rc == -EAGAIN)
-        count_rejected(pool);
-    return done ? (ptrdiff_t)done : rc;
-}
-
-struct execution {
-    struct weir_task task;
-    void (*fn)(void *arg);
-    void *arg;
-};
-
-static int run_execution(struct weir_task *task) {
-    struct execution execution = *(struct execution *)(void *)task;
-
-    free(task); /* first, so that the allocator can hand it to what fn submits */
-    execution.fn(execution.arg);
-    return 0;
-}
-
-static void drop_execution(struct weir_task *task, int error) {
-    (void)error;
-    free(task);
-}
-
-int weir_pool_execute(struct weir_pool *pool, void (*fn)(void *arg), void *arg) {
-    if (!pool || !fn)
-        return -EINVAL;
-    struct execution *execution = malloc(sizeof *execution);
-    if (!execution)
-        return -ENOMEM;
-    *execution = (struct execution){
-        .task = {.run = run_execution, .drop = drop_execution}, .fn = fn, .arg = arg};
-    int rc = weir_pool_submit(pool, &execution->task);
-    if (rc)
-        free(execution);
-    return rc;
-}
-
-int weir_pool_async(struct weir_pool *pool, weir_call call, void *arg,
-                    struct weir_future **future) {
-    if (!pool || !call || !future)
-        return -EINVAL;
-    struct weir_future *made = weir__future_new(call, arg);
-    if (!made)
-        return -ENOMEM;
-    int rc = weir_pool_submit(pool, &made->weir__task);
-    if (rc) {
-        weir__future_discard(made);
-        return rc;
-    }
-    *future = made;
-    return 0;
-}
-
-/* ---- The end ---- */
-
-/* Only escalates. Returns whether there are workers to see to what is queued. */
-static bool enter_mode(struct weir_pool *pool, enum weir__pool_mode mode) {
-    pthread_mutex_lock(&pool->lifecycle);
-    if (mode > weir__pool_mode(pool))
-        atomic_store_explicit(&pool->mode, mode, memory_order_seq_cst);
-    bool started = pool->started;
-    pthread_mutex_unlock(&pool->lifecycle);
-    return started;
-}
-
-static void drop_queued(struct weir_pool *pool) {
-    struct weir_task *task;
-
-    while ((task = pool->scheduler->take_any(pool)))
-        weir__drop_taken(pool, task);
-}
-
-int weir_pool_shutdown(struct weir_pool *pool, enum weir_shutdown_mode mode) {
-    if (!pool || (mode != WEIR_DRAIN && mode != WEIR_CANCEL_PENDING))
-        return -EINVAL;
-    bool cancel = mode == WEIR_CANCEL_PENDING;
-    bool started = enter_mode(pool, cancel ? POOL_CANCELLING : POOL_DRAINING);
-    WEIR__POINT("pool.shutdown");
-    pool->scheduler->close(pool);
-    if (cancel || !started)
-        drop_queued(pool);
-    weir__pool_stage(pool);
-    return 0;
-}
-
-int weir_pool_await_idle(struct weir_pool *pool, uint64_t deadline_ns) {
-    if (!pool)
-        return -EINVAL;
-    if (weir__frame_inside_host(&pool->host))
-        return -EDEADLK;
-    return weir__quiescence_await(&pool->quiescence, deadline_ns);
-}
-
-static bool has_ended(struct weir_pool *pool) {
-    /* closed, not mode: between the two of them a task may still be accepted. */
-    return weir__injector_is_closed(&pool->injector) &&
-           atomic_load_explicit(&pool->live, memory_order_acquire) == 0;
-}
-
-int weir_pool_await(struct weir_pool *pool, uint64_t deadline_ns) {
-    int late = 0;
+int weir_pool_prestart(struct weir_pool *pool) {
+    int started = 0, rc = 0;
 
     if (!pool)
         return -EINVAL;
-    if (weir__frame_inside_host(&pool->host))
-        return -EDEADLK;
+    if (weir__pool_mode(pool) != POOL_OPEN)
+        return -ESHUTDOWN;
     for (;;) {
-        uint32_t stages = atomic_load_explicit(&pool->stages, memory_order_acquire);
-        if (has_ended(pool))
-            /* Claimed tasks may still run outside. */
-            return weir__quiescence_await(&pool->quiescence, deadline_ns);
-        if (deadline_ns == WEIR_NOW)
-            return -EAGAIN;
-        if (late)
-            return late;
-        late = weir__futex_wait(&pool->stages, stages, deadline_ns);
+        uint32_t core = atomic_load_explicit(&pool->sizing.core, memory_order_relaxed);
+        if (weir__idle_counts(&pool->idle).living >= core)
+            break;
+        rc = weir__sizing_grow(pool, NULL, false);
+        if (rc)
+            break;
+        started++;
     }
+    return started || rc != -EAGAIN ? started : rc;
 }
 
-static void await_visitors(struct weir_pool *pool) {
-    uint32_t visitors;
-
-    while ((visitors = atomic_load_explicit(&pool->visitors, memory_order_acquire)) != 0)
-        weir__futex_wait(&pool->visitors, visitors, WEIR_FOREVER);
+void weir__pool_prepare_thread(struct weir_pool *pool, uint32_t index) {
+    weir__thread_name(pool->name, index);
+    if (pool->cpus)
+        weir__placement_pin(pool->cpus[index % pool->options.cpus_count]);
+    else if (pool->options.numa_node >= 0)
+        weir__placement_bind_node(pool->options.numa_node);
 }
 
-int weir_pool_free(struct weir_pool *pool) {
+/* ---- Sizes ---- */
+
+int weir_pool_resize(struct weir_pool *pool, uint32_t threads, uint32_t max_threads) {
+    struct weir_pool_options sizes = {.threads = threads, .max_threads = max_threads};
+
+    if (!pool || fill_sizes(&sizes) != 0)
+        return -EINVAL;
+    pthread_mutex_lock(&pool->lifecycle);
+    pool->options.threads = sizes.threads;
+    pool->options.max_threads = sizes.max_threads;
+    atomic_store_explicit(&pool->sizing.core, sizes.threads, memory_order_relaxed);
+    if (pool->started)
+        atomic_store_explicit(&pool->sizing.max, sizes.max_threads, memory_order_seq_cst);
+    pthread_mutex_unlock(&pool->lifecycle);
+    weir__sizing_check_surplus(pool);
+    pool->scheduler->look_up(pool); /* those idle above the core begin to count their time */
+    if (pool->scheduler->queued(pool) > 0)
+        pool->scheduler->summon(pool);
+    return 0;
+}
+
+int weir_pool_set_keep_alive(struct weir_pool *pool, uint64_t keep_alive_ns, bool core_timeout) {
     if (!pool)
-        return 0;
-    if (weir__frame_inside_host(&pool->host))
-        return -EDEADLK;
-    weir_pool_shutdown(pool, WEIR_DRAIN);
-    weir_pool_await(pool, WEIR_FOREVER);
-    for (unsigned i = 0; pool->started && i < pool->threads; i++)
-        pthread_join(pool->workers[i].thread, NULL);
-    await_visitors(pool);
-    free_pool(pool);
+        return -EINVAL;
+    pthread_mutex_lock(&pool->lifecycle);
+    pool->options.keep_alive_ns = keep_alive_ns;
+    pool->options.core_timeout = core_timeout;
+    atomic_store_explicit(&pool->sizing.keep_alive_ns, keep_alive_ns, memory_order_relaxed);
+    atomic_store_explicit(&pool->sizing.core_timeout, core_timeout, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->lifecycle);
+    pool->scheduler->look_up(pool);
     return 0;
 }
 
 size_t weir_pool_size(struct weir_pool *pool) {
-    return pool ? pool->threads : 0;
+    if (!pool)
+        return 0;
+    pthread_mutex_lock(&pool->lifecycle);
+    size_t size = pool->started ? weir__idle_counts(&pool->idle).living : pool->options.threads;
+    pthread_mutex_unlock(&pool->lifecycle);
+    return size;
+}
+
+/* ---- Pause ---- */
+
+int weir_pool_pause(struct weir_pool *pool) {
+    if (!pool)
+        return -EINVAL;
+    pthread_mutex_lock(&pool->lifecycle);
+    bool open = weir__pool_mode(pool) == POOL_OPEN;
+    if (open)
+        atomic_fetch_or_explicit(&pool->sizing.attention, ATTENTION_PAUSED, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->lifecycle);
+    return open ? 0 : -ESHUTDOWN;
+}
+
+int weir_pool_resume(struct weir_pool *pool) {
+    if (!pool)
+        return -EINVAL;
+    /* seq_cst: workers look again after look_up, and must see it. */
+    uint32_t before = atomic_fetch_and_explicit(&pool->sizing.attention,
+                                                ~(uint32_t)ATTENTION_PAUSED, memory_order_seq_cst);
+    if (!(before & ATTENTION_PAUSED))
+        return 0;
+    pool->scheduler->look_up(pool);
+    if (pool->scheduler->queued(pool) > 0)
+        pool->scheduler->summon(pool);
+    return 0;
+}
+
+void weir_blocking_begin(void) {
+    struct weir__worker *worker = weir__worker_current();
+
+    if (worker)
+        weir__sizing_block(worker->pool);
+}
+
+void weir_blocking_end(void) {
+    struct weir__worker *worker = weir__worker_current();
+
+    if (worker)
+        weir__sizing_unblock(worker->pool);
 }

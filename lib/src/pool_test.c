@@ -121,20 +121,21 @@ static void failed_start_keeps_what_is_queued_and_may_be_tried_again(void **stat
     struct weir_pool_options options = options_for(state);
     struct counted counted[5];
     long before = fault_blocks();
-    unsigned n = 1;
+    unsigned n = 1, no_thread = 0;
 
     options.deferred_start = true;
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 4, &options);
     for (int i = 0; i < 5; i++)
         assert_int_equal(weir_pool_submit(pool, counted_init(&counted[i])), 0);
     for (int rc; fault_fail_nth(n), (rc = weir_pool_start(pool)) != 0; n++) {
-        assert_int_equal(rc, -EAGAIN);
+        assert_true(rc == -EAGAIN || rc == -ENOMEM);
+        no_thread += rc == -EAGAIN;
         assert_int_equal(unit_stats(pool).workers, 0);
         assert_int_equal(unit_stats(pool).queued, 5);
         assert_int_equal(unit_stats(pool).completed, 0);
     }
     fault_reset();
-    assert_int_equal(n, 5);
+    assert_true(no_thread > 0);
     assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
     for (int i = 0; i < 5; i++)
         assert_int_equal(number_of(&counted[i].runs), 1);

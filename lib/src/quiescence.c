@@ -18,31 +18,18 @@ void weir__count_end(struct weir__counters *counters, enum weir__outcome outcome
         weir__count(counter);
 }
 
-static uint64_t ended(struct weir__quiescence *quiescence) {
-    uint64_t sum = 0;
+uint64_t weir__count_ended(struct weir__counters *counters) {
+    uint64_t sum = atomic_load_explicit(&counters->completed, memory_order_acquire);
 
-    for (size_t i = 0; i < quiescence->count; i++) {
-        struct weir__counters *counters = quiescence->counters[i];
-        sum += atomic_load_explicit(&counters->completed, memory_order_acquire);
-        sum += atomic_load_explicit(&counters->failed, memory_order_acquire);
-        sum += atomic_load_explicit(&counters->dropped, memory_order_acquire);
-    }
-    return sum;
-}
-
-uint64_t weir__quiescence_accepted(struct weir__quiescence *quiescence) {
-    uint64_t sum = atomic_load_explicit(quiescence->injected, memory_order_acquire);
-
-    for (size_t i = 0; i < quiescence->count; i++)
-        sum += atomic_load_explicit(&quiescence->counters[i]->accepted, memory_order_acquire);
-    return sum;
+    sum += atomic_load_explicit(&counters->failed, memory_order_acquire);
+    return sum + atomic_load_explicit(&counters->dropped, memory_order_acquire);
 }
 
 /* True with the number of tasks at an idle moment. The order of the two sums is the proof. */
 static bool is_idle(struct weir__quiescence *quiescence, uint64_t *tasks) {
-    *tasks = ended(quiescence);
+    *tasks = quiescence->ended(quiescence);
     WEIR__POINT("quiescence.sum");
-    return weir__quiescence_accepted(quiescence) == *tasks;
+    return quiescence->accepted(quiescence) == *tasks;
 }
 
 static void raise_mark(struct weir__quiescence *quiescence, uint64_t tasks) {
@@ -77,7 +64,7 @@ int weir__quiescence_await(struct weir__quiescence *quiescence, uint64_t deadlin
     int rc = 0;
 
     atomic_fetch_add_explicit(&quiescence->waiters, 1, memory_order_acq_rel);
-    uint64_t start = weir__quiescence_accepted(quiescence);
+    uint64_t start = quiescence->accepted(quiescence);
     for (;;) {
         uint32_t moves = atomic_load_explicit(&quiescence->moves, memory_order_acquire);
         bool reached = is_reached(quiescence, start);

@@ -27,7 +27,7 @@
 
 /* Of one thread, or, with read-modify-writes, of all that are not workers. */
 struct weir__counters {
-    _Alignas(64) _Atomic uint64_t accepted; /* not counting what went through the injector */
+    _Alignas(64) _Atomic uint64_t accepted; /* not counting what a shared queue counts itself */
     _Atomic uint64_t completed;
     _Atomic uint64_t failed;
     _Atomic uint64_t dropped;
@@ -39,9 +39,9 @@ struct weir__counters {
 enum weir__outcome { OUTCOME_COMPLETED, OUTCOME_FAILED, OUTCOME_DROPPED };
 
 struct weir__quiescence {
-    struct weir__counters *const *counters; /* every thread's, the outsiders' among them */
-    size_t count;
-    const _Atomic uint64_t *injected; /* accepted by the injector */
+    /* The two sums, over every thread's counters and what queues count by themselves. */
+    uint64_t (*accepted)(struct weir__quiescence *quiescence);
+    uint64_t (*ended)(struct weir__quiescence *quiescence);
     _Alignas(64) _Atomic uint32_t waiters;
     _Atomic uint32_t moves; /* what waiters sleep on */
     _Atomic uint64_t mark;
@@ -63,6 +63,7 @@ void weir__quiescence_tell(struct weir__quiescence *quiescence);
 /* Waits for a moment without tasks. 0, -EAGAIN (WEIR_NOW) or -ETIMEDOUT. */
 int weir__quiescence_await(struct weir__quiescence *quiescence, uint64_t deadline_ns);
 
-uint64_t weir__quiescence_accepted(struct weir__quiescence *quiescence);
+/* completed + failed + dropped, each with acquire. */
+uint64_t weir__count_ended(struct weir__counters *counters);
 
 #endif

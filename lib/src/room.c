@@ -42,6 +42,10 @@ void weir__room_return(struct weir__room *room, size_t n) {
         return;
     atomic_fetch_sub_explicit(&room->queued, n, memory_order_seq_cst);
     WEIR__POINT("room.return");
+    weir__room_tell(room, n);
+}
+
+void weir__room_tell(struct weir__room *room, size_t n) {
     if (atomic_load_explicit(&room->waiters, memory_order_seq_cst) == 0)
         return;
     atomic_fetch_add_explicit(&room->moves, 1, memory_order_release);

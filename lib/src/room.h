@@ -35,6 +35,9 @@ int weir__room_wait(struct weir__room *room, uint32_t expected, uint64_t deadlin
 /* Returns n places, and wakes as many waiters. */
 void weir__room_return(struct weir__room *room, size_t n);
 
+/* For a bound that is kept elsewhere: n places have become free (a seq_cst store). */
+void weir__room_tell(struct weir__room *room, size_t n);
+
 /* Wakes all waiters so that they see that the pool has shut down. */
 void weir__room_wake_all(struct weir__room *room);
 

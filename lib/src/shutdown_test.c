@@ -258,7 +258,7 @@ static void drop_may_shut_down_but_not_wait_for_its_pool(void **state) {
 
 #define SUBMITTERS 3
 #define TURNS      30
-#define EACH       200u
+#define ALL_MODES  200u
 
 struct race {
     struct weir_pool *pool;
@@ -306,7 +306,7 @@ static void *race_main(void *arg) {
     struct race *race = arg;
 
     event_await(&race->go, 1);
-    for (unsigned i = 0; i < EACH; i++)
+    for (unsigned i = 0; i < ALL_MODES; i++)
         race_submit(race, i % 4);
     return NULL;
 }
@@ -322,7 +322,7 @@ static void run_race(void **state, enum weir_shutdown_mode mode, size_t capacity
     for (int i = 0; i < SUBMITTERS; i++)
         threads[i] = unit_thread(race_main, &race);
     event_raise(&race.go);
-    UNTIL(number_of(&race.accepted) > EACH / 2);
+    UNTIL(number_of(&race.accepted) > ALL_MODES / 2);
     assert_int_equal(weir_pool_shutdown(race.pool, mode), 0);
     assert_int_equal(weir_pool_await(race.pool, WEIR_FOREVER), 0);
     for (int i = 0; i < SUBMITTERS; i++)

@@ -13,6 +13,7 @@
 #include "platform/futex.h"
 #include "platform/point.h"
 #include "pool.h"
+#include "search.h"
 
 #define FAIR_TICKS 61u
 
@@ -26,11 +27,12 @@ static ptrdiff_t submit_one_inside(struct weir_pool *pool, struct weir__worker *
     if (weir__room_try(&pool->room, 1) == 0)
         return -EAGAIN;
     ptrdiff_t rc = 0;
-    if (!weir__deque_has_room(&self->deque)) {
+    struct weir__deque *deque = &self->deques[weir__task_band(task)];
+    if (!weir__deque_has_room(deque)) {
         rc = weir__injector_push(&pool->injector, &task, 1);
     } else if (weir__task_mark_queued(task)) {
         weir__count(&self->counters.accepted); /* before anyone can find the task */
-        weir__deque_push(&self->deque, task);
+        weir__deque_push(deque, task);
         rc = 1;
     }
     if (rc <= 0)
@@ -98,7 +100,7 @@ static ptrdiff_t submit_outside(struct weir_pool *pool, struct weir_task *const 
         if (n == 1 && added == 0)
             return -ECANCELED;
         done += got;
-        weir__idle_wake_one(&pool->idle);
+        weir__search_summon(pool);
     }
     return done ? (ptrdiff_t)done : rc;
 }
@@ -109,18 +111,11 @@ static ptrdiff_t submit(struct weir_pool *pool, struct weir__worker *self,
         return submit_outside(pool, tasks, n, deadline_ns);
     ptrdiff_t done = submit_inside(pool, self, tasks, n);
     if (done > 0)
-        weir__idle_wake_one(&pool->idle);
+        weir__search_summon(pool);
     return done;
 }
 
 /* ---- Take ---- */
-
-static struct weir_task *take_from_injector(struct weir__worker *worker) {
-    struct weir_pool *pool = worker->pool;
-    size_t share = weir__injector_count(&pool->injector) / pool->threads;
-
-    return weir__injector_pop_batch(&pool->injector, &worker->deque, share);
-}
 
 static uint64_t next_random(uint64_t *state) {
     /* xorshift64 (Marsaglia, 2003): victims need no better. */
@@ -130,15 +125,24 @@ static uint64_t next_random(uint64_t *state) {
     return *state;
 }
 
-static struct weir_task *steal(struct weir__worker *worker) {
+static struct weir_task *take_from_injector(struct weir__worker *worker, uint32_t band) {
     struct weir_pool *pool = worker->pool;
-    unsigned first = (unsigned)(next_random(&worker->random) % pool->threads);
+    size_t living = weir__idle_counts(&pool->idle).living;
+    size_t share = weir__injector_count(&pool->injector) / (living ? living : 1);
 
-    for (unsigned i = 0; i < pool->threads; i++) {
-        struct weir__worker *victim = &pool->workers[(first + i) % pool->threads];
+    return weir__injector_pop_batch(&pool->injector, band, &worker->deques[band], share);
+}
+
+static struct weir_task *steal(struct weir__worker *worker, uint32_t band) {
+    struct weir__roster *roster = &worker->pool->sizing.roster;
+    uint32_t count = weir__roster_count(roster);
+    uint32_t first = (uint32_t)(next_random(&worker->random) % count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct weir__worker *victim = weir__roster_at(roster, (first + i) % count);
         if (victim == worker)
             continue;
-        struct weir_task *task = weir__deque_steal(&victim->deque);
+        struct weir_task *task = weir__deque_steal(&victim->deques[band]);
         if (task) {
             weir__count(&worker->counters.steals);
             return task;
@@ -147,112 +151,144 @@ static struct weir_task *steal(struct weir__worker *worker) {
     return NULL;
 }
 
-/* Whether any task is queued anywhere: the last look before sleep. seq_cst loads, see idle.h. */
-static bool work_is_visible(struct weir_pool *pool) {
+/* Whether any task is queued anywhere. seq_cst loads, see idle.h. */
+static bool is_queued(struct weir_pool *pool) {
+    struct weir__roster *roster = &pool->sizing.roster;
+
     if (weir__injector_count(&pool->injector) > 0)
         return true;
-    for (unsigned i = 0; i < pool->threads; i++)
-        if (weir__deque_size(&pool->workers[i].deque) > 0)
-            return true;
+    uint32_t count = weir__roster_count(roster);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t band = 0; band < pool->bands; band++)
+            if (weir__deque_size(&weir__roster_at(roster, i)->deques[band]) > 0)
+                return true;
     return false;
 }
 
-static struct weir_task *look_elsewhere(struct weir__worker *worker) {
-    struct weir_task *task = take_from_injector(worker);
-
-    return task ? task : steal(worker);
+static bool is_visible(struct weir_pool *pool) {
+    return !weir__pool_is_paused(pool) && is_queued(pool);
 }
 
-/* A searcher's look, repeated for as long as the options allow. */
-static struct weir_task *look_and_spin(struct weir__worker *worker) {
-    struct weir_pool *pool = worker->pool;
-    struct weir_task *task = look_elsewhere(worker);
+static bool is_drained(struct weir_pool *pool) {
+    return !is_queued(pool);
+}
 
-    if (task)
-        return task;
-    weir__quiescence_tell(&pool->quiescence); /* before spinning, lest idleness be told late */
-    if (pool->idle_spin_ns == 0)
+/* Band by band: at hand, then from outside, then from the others. */
+static struct weir_task *look(struct weir__worker *worker) {
+    struct weir_pool *pool = worker->pool;
+    struct weir_task *task = NULL;
+
+    if (weir__pool_is_paused(pool))
         return NULL;
-    uint64_t deadline_ns = weir_after(pool->idle_spin_ns);
-    for (unsigned turn = 0; weir_now_ns() < deadline_ns; turn++) {
-        if ((task = look_elsewhere(worker)) || weir__injector_is_closed(&pool->injector))
-            return task;
-        weir__relax(turn % 64);
+    for (uint32_t band = 0; !task && band < pool->bands; band++) {
+        task = weir__deque_pop(&worker->deques[band]);
+        if (!task)
+            task = take_from_injector(worker, band);
+        if (!task)
+            task = steal(worker, band);
     }
-    return NULL;
+    return task;
 }
 
-static void stop_searching(struct weir_pool *pool) {
-    if (weir__idle_found(&pool->idle) && work_is_visible(pool))
-        weir__idle_wake_one(&pool->idle);
-}
+static const struct weir__search how = {look, is_visible, is_drained};
 
-/*
- * Leaving. A worker leaves when the pool is closed, no worker is inside a task, and nothing is
- * queued, looked at in this order (all seq_cst). Were it to leave while another still ran, a task
- * that had found the pool open a moment before could put its next one into a deque that only its
- * own, blocked worker ever visits. Whoever is the last to stop running wakes those that parked.
- */
-static bool is_over(struct weir_pool *pool) {
-    return weir__injector_is_closed(&pool->injector) &&
-           weir__idle_all(&pool->idle, pool->threads) && !work_is_visible(pool);
-}
-
-static struct weir_task *search(struct weir__worker *worker) {
-    struct weir_pool *pool = worker->pool;
-
-    weir__idle_search(&pool->idle);
-    for (;;) {
-        struct weir_task *task = look_and_spin(worker);
-        if (task) {
-            stop_searching(pool);
-            return task;
-        }
-        if (is_over(pool)) {
-            weir__idle_wake_all(&pool->idle);
-            return NULL;
-        }
-        weir__idle_announce(&pool->idle, &worker->sleeper);
-        if (work_is_visible(pool) || is_over(pool)) {
-            weir__idle_retract(&pool->idle, &worker->sleeper);
-            continue;
-        }
-        weir__count(&worker->counters.parks);
-        weir__idle_park(&worker->sleeper);
-    }
-}
-
+/* The last band first, and of each queue the old end. */
 static struct weir_task *take_fairly(struct weir__worker *worker) {
-    struct weir_task *task = weir__injector_pop(&worker->pool->injector);
+    struct weir_pool *pool = worker->pool;
+    struct weir_task *task = weir__injector_pop(&pool->injector, true);
 
-    return task ? task : weir__deque_steal(&worker->deque);
+    for (uint32_t band = pool->bands; !task && band-- > 0;)
+        task = weir__deque_steal(&worker->deques[band]);
+    return task;
 }
 
-static struct weir_task *take(struct weir__worker *worker) {
+static struct weir_task *take_at_hand(struct weir__worker *worker) {
     struct weir_task *task = NULL;
 
     if (++worker->ticks % FAIR_TICKS == 0)
         task = take_fairly(worker);
     if (!task)
-        task = weir__deque_pop(&worker->deque);
+        task = worker->pool->bands == 1 ? weir__deque_pop(&worker->deques[0]) : look(worker);
+    return task;
+}
+
+/* What lies in the deque of a worker that ends goes to the injector, in the order of its age. */
+static void hand_over_deques(struct weir__worker *worker) {
+    struct weir_task *task;
+
+    for (uint32_t band = 0; band < worker->pool->bands; band++)
+        while ((task = weir__deque_pop(&worker->deques[band])))
+            weir__injector_put_back(&worker->pool->injector, task);
+}
+
+static struct weir_task *take(struct weir__worker *worker) {
+    struct weir_pool *pool = worker->pool;
+    struct weir_task *task = NULL;
+    uint32_t attention = weir__pool_attention(pool);
+
+    if ((attention & ATTENTION_SURPLUS) && !worker->hired &&
+        weir__sizing_leave_surplus(pool, false)) {
+        hand_over_deques(worker);
+        weir__search_gone(pool, &how);
+        return NULL;
+    }
+    if (!(attention & ATTENTION_PAUSED) && !worker->hired)
+        task = take_at_hand(worker);
     if (!task)
-        task = search(worker);
+        task = weir__search(worker, &how);
+    if (task)
+        weir__room_return(&pool->room, 1);
+    return task;
+}
+
+static struct weir_task *try_take(struct weir__worker *worker) {
+    struct weir_task *task = NULL;
+
+    if (!weir__pool_is_paused(worker->pool) && !(task = take_at_hand(worker)))
+        task = look(worker);
     if (task)
         weir__room_return(&worker->pool->room, 1);
     return task;
 }
 
+static int help_sleep(struct weir__worker *worker, bool (*done)(void *arg), void *arg,
+                      uint64_t deadline_ns) {
+    return weir__search_help_sleep(worker, &how, done, arg, deadline_ns);
+}
+
+static void wake_helper(struct weir__worker *worker) {
+    weir__idle_wake_this(&worker->pool->idle, &worker->sleeper);
+}
+
+static void abandon(struct weir__worker *worker) {
+    weir__idle_dismiss(&worker->pool->idle, worker->hired);
+    hand_over_deques(worker);
+    weir__search_gone(worker->pool, &how);
+}
+
 /* ---- The rest ---- */
+
+static int init(struct weir_pool *pool, const struct weir_pool_options *options) {
+    weir__room_init(&pool->room, options->capacity);
+    return 0;
+}
+
+static void destroy(struct weir_pool *pool) {
+    (void)pool;
+}
 
 static void removed(struct weir_pool *pool) {
     weir__room_return(&pool->room, 1);
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
-    struct weir_task *task = weir__injector_pop(&pool->injector);
+    struct weir_task *task = weir__injector_pop(&pool->injector, false);
+    struct weir__roster *roster = &pool->sizing.roster;
+    uint32_t count = weir__roster_count(roster);
 
-    for (unsigned i = 0; !task && i < pool->threads; i++)
-        task = weir__deque_steal(&pool->workers[i].deque);
+    for (uint32_t i = 0; !task && i < count; i++)
+        for (uint32_t band = 0; !task && band < pool->bands; band++)
+            task = weir__deque_steal(&weir__roster_at(roster, i)->deques[band]);
     if (task)
         weir__room_return(&pool->room, 1);
     return task;
@@ -264,24 +300,53 @@ static void close_all(struct weir_pool *pool) {
     weir__room_wake_all(&pool->room);
 }
 
+static bool is_closed(struct weir_pool *pool) {
+    return weir__injector_is_closed(&pool->injector);
+}
+
+static void look_up(struct weir_pool *pool) {
+    weir__idle_wake_all(&pool->idle);
+}
+
 static size_t queued(struct weir_pool *pool) {
+    struct weir__roster *roster = &pool->sizing.roster;
+    uint32_t count = weir__roster_count(roster);
     size_t sum = weir__injector_count(&pool->injector);
 
-    for (unsigned i = 0; i < pool->threads; i++)
-        sum += weir__deque_size(&pool->workers[i].deque);
+    for (uint32_t i = 0; i < count; i++)
+        sum += weir__worker_queued(weir__roster_at(roster, i));
     return sum;
+}
+
+static uint64_t accepted(struct weir_pool *pool) {
+    return atomic_load_explicit(&pool->injector.accepted, memory_order_acquire);
 }
 
 static uint64_t wakes(struct weir_pool *pool) {
     return atomic_load_explicit(&pool->idle.wakes, memory_order_relaxed);
 }
 
+static uint64_t oldest_ns(struct weir_pool *pool) {
+    return weir__injector_oldest_ns(&pool->injector);
+}
+
 const struct weir__scheduler weir__stealing = {
+    .init = init,
+    .destroy = destroy,
     .submit = submit,
     .take = take,
+    .try_take = try_take,
+    .help_sleep = help_sleep,
+    .wake_helper = wake_helper,
+    .summon = weir__search_summon,
     .take_any = take_any,
     .removed = removed,
+    .abandon = abandon,
     .close = close_all,
+    .is_closed = is_closed,
+    .look_up = look_up,
     .queued = queued,
+    .accepted = accepted,
     .wakes = wakes,
+    .oldest_ns = oldest_ns,
 };

@@ -209,7 +209,7 @@ static void workers_stay_until_the_last_task_has_ended(void **state) {
     weir_pool_execute(pool, plug_run, &plug);
     event_await(&plug.begun, 1);
     /* The two others sleep; shutdown wakes them, and they go back to sleep. */
-    UNTIL(weir__idle_all(&pool->idle, 2) && unit_stats(pool).parks >= 2);
+    UNTIL(weir__idle_counts(&pool->idle).parked == 2 && unit_stats(pool).parks >= 2);
     uint64_t parks = unit_stats(pool).parks;
     assert_int_equal(weir_pool_shutdown(pool, WEIR_DRAIN), 0);
     UNTIL(unit_stats(pool).parks >= parks + 2);
@@ -268,8 +268,13 @@ static void *plant_main(void *arg) {
 static void tasks_from_everywhere_all_run_and_idle_is_not_early(void **state) {
     const unsigned each = 1 + BRANCHES + BRANCHES * BRANCHES + BRANCHES * BRANCHES * BRANCHES;
 
+    struct weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    options.capacity =
+        OUTSIDE * ROOTS * each; /* RING has a bound, and a task cannot wait for room */
     for (unsigned workers = 1; workers <= 8; workers *= 2) {
-        struct tree tree = {.pool = unit_pool(unit_scheduler(state), workers, NULL)};
+        struct tree tree = {.pool = unit_pool(unit_scheduler(state), workers, &options)};
         pthread_t threads[OUTSIDE];
         for (int i = 0; i < OUTSIDE; i++)
             threads[i] = unit_thread(plant_main, &tree);

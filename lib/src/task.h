@@ -19,11 +19,15 @@ enum {
 /* Internal flag: the task is the first member of a struct weir_future. */
 #define WEIR__TASK_FUTURE (1u << 31)
 
-/* Where a queued task lies: the address of an injector, or of a slot of a deque with the lowest
- * bit set; 0 when it is in no queue. Written by whoever puts the task into a queue, before others
- * can find it there. */
+/* Where a queued task lies: the address of an injector, or of a slot of a deque or a ring with the
+ * lowest bit set; 0 when it is in no queue. Written by whoever puts the task into a queue, before
+ * others can find it there. */
 #define WEIR__PLACE_NONE ((uintptr_t)0)
 #define WEIR__PLACE_SLOT ((uintptr_t)1)
+
+static inline uint32_t weir__task_band(const struct weir_task *task) {
+    return task->flags >> 8 & 7u;
+}
 
 static inline void weir__task_set_place(struct weir_task *task, uintptr_t place) {
     atomic_store_explicit(&task->weir__place, place, memory_order_release);

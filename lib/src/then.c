@@ -21,10 +21,8 @@
  */
 #include <errno.h>
 
-#include <weir/pool.h>
-
-#include "future.h"
 #include "platform/point.h"
+#include "pool.h"
 
 struct dependent {
     struct weir_future future; /* first: freeing it frees all */
@@ -112,10 +110,13 @@ int weir_future_then(struct weir_future *source, struct weir_pool *pool, weir_co
                      void *arg, uint32_t flags, struct weir_future **next) {
     if (!source || !call || !next || (flags & ~(uint32_t)WEIR_THEN_ALWAYS))
         return -EINVAL;
-    struct dependent *dependent =
-        (struct dependent *)(void *)weir__future_new_within(sizeof *dependent, call_dependent, 3);
-    if (!dependent)
+    static const struct weir_allocator c_library;
+    struct weir_future *future =
+        weir__future_new_within(pool ? weir__pool_allocator(pool) : &c_library,
+                                sizeof(struct dependent), call_dependent, 3);
+    if (!future)
         return -ENOMEM;
+    struct dependent *dependent = (struct dependent *)(void *)future;
     dependent->source_ended = (struct weir_callback){.fn = source_ended, .arg = dependent};
     dependent->pool = pool;
     dependent->call = call;

@@ -13,33 +13,48 @@
 #include "quiescence.h"
 
 struct weir_pool;
+struct weir__host;
 
+/* A place for a thread: see roster.h. */
 struct weir__worker {
     struct weir__counters counters; /* written by this worker alone */
     struct weir_pool *pool;
-    unsigned index;
-    unsigned ticks;  /* tasks taken, for fairness between queues */
-    uint64_t random; /* state of the choice of victims */
+    uint32_t index;
+    uint32_t ticks;          /* tasks taken, for fairness between queues */
+    uint64_t random;         /* state of the choice of victims */
+    struct weir_task *first; /* what a new thread runs before all others */
+    bool hired;              /* a new thread, counted as searching */
     pthread_t thread;
+    _Atomic uint32_t alive;
+    _Atomic uint64_t task_since_ns; /* of a pool with timing: since when in its task */
+    struct weir__worker *next_vacant;
     struct weir__sleeper sleeper;
-    struct weir__deque deque; /* used by STEALING */
+    _Alignas(64) struct weir__deque deques[]; /* one a band, under STEALING */
 };
 
-/* The worker that the calling thread is in this pool, or NULL. */
+/* The worker that the calling thread is in this pool, or in any, or NULL. */
 struct weir__worker *weir__worker_self(const struct weir_pool *pool);
+struct weir__worker *weir__worker_current(void);
 
-/* Thread body: waits for the pool's gate, then takes and runs tasks until there will be none. */
-void *weir__worker_main(void *worker);
+/* Tasks in the worker's own deques; any thread. */
+size_t weir__worker_queued(struct weir__worker *worker);
+
+/* Creates the worker's thread: 0 or -EAGAIN. The caller has counted it in the pool's live. It waits
+ * for the pool's gate, then takes and runs tasks until there will be none. */
+int weir__worker_create(struct weir__worker *worker);
 
 /* Runs a task that the caller owns and that was never queued: full policy CALLER_RUNS. */
 void weir__run_on_caller(struct weir_pool *pool, struct weir_task *task);
 
-/* Drops a task that the caller has taken out of a queue, unless it was claimed. */
-void weir__drop_taken(struct weir_pool *pool, struct weir_task *task);
+/* Drops a task that the caller owns and that was never queued: full policy DISCARD. */
+void weir__drop_on_caller(struct weir_pool *pool, struct weir_task *task);
 
-/* Runs or drops a claimed task: the pool's part of struct weir__host. */
-struct weir__host;
-void weir__end_claimed(struct weir__host *host, struct weir_task *task, enum weir__claim claim,
-                       bool cancelled);
+/* Drops a task that the caller has taken out of a queue. False: it was claimed; never touch it.
+ * drop_claimed: after weir__claim_take. */
+bool weir__drop_taken(struct weir_pool *pool, struct weir_task *task);
+void weir__drop_claimed(struct weir_pool *pool, struct weir_task *task);
+
+/* The pool's part of struct weir__host. */
+extern const struct weir__host_calls weir__pool_host_calls;
 
 #endif

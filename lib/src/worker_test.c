@@ -39,7 +39,7 @@ static void worker_knows_itself_in_its_own_pool_alone(void **state) {
     struct look look;
 
     look_inside(pool, &look);
-    assert_ptr_equal(look.self, &pool->workers[0]);
+    assert_ptr_equal(look.self, weir__roster_at(&pool->sizing.roster, 0));
     assert_null(weir__worker_self(pool));
     assert_null(weir__worker_self(other));
     assert_int_equal(weir_pool_free(pool), 0);

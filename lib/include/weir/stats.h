@@ -25,6 +25,13 @@ struct weir_pool_stats {
     uint64_t steals;     /* taken from another worker's deque */
     uint64_t parks;      /* times a worker went to sleep */
     uint64_t wakes;      /* times somebody was sent a wake-up */
+    uint64_t largest;    /* most threads at one time */
+    uint64_t blocked;    /* workers inside weir_blocking_begin, or waiting under WEIR_WAIT_SPARE */
+    uint64_t discarded;  /* of the cancelled: by a full policy */
+    uint64_t lost;       /* threads that a task ended, or that could not be created */
+    /* How long the oldest task that an outside thread submitted has been queued; 0: none is.
+     * In steps of the kernel's tick, a few milliseconds. */
+    uint64_t oldest_ns;
 };
 
 struct weir_worker_stats {
@@ -34,6 +41,10 @@ struct weir_worker_stats {
     uint64_t failed;
     uint64_t steals;
     uint64_t parks;
+    uint64_t queued;  /* in its own deque */
+    uint64_t alive;   /* 1: it has a thread just now */
+    uint64_t task_ns; /* how long it has been inside its present task; 0: in none, or hooks.task_*
+                         and trace are off */
 };
 
 /* Fills stats for the whole pool. Any thread. Only the first stats->size bytes are written.

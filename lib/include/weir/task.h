@@ -27,6 +27,9 @@ enum weir_task_flags {
     WEIR_TASK_ANY_THREAD = 1 << 0,
 };
 
+/* Flag: the task belongs to band n of a pool with bands; 0, the most urgent, unless said. */
+#define WEIR_TASK_BAND(n) ((uint32_t)(n) << 8)
+
 struct weir_task {
     weir_task_run run;
     weir_task_drop drop; /* NULL: nobody needs to know */
@@ -38,11 +41,12 @@ struct weir_task {
     struct weir_task *weir__prev;
     WEIR__ATOMIC(uintptr_t) weir__place;
     WEIR__ATOMIC(uint64_t) weir__id;
+    WEIR__ATOMIC(uint64_t) weir__queued_ns;
 };
 
 #ifdef __cplusplus
 #define WEIR_TASK_INIT(fn)                                                                         \
-    { (fn), 0, 0, 0, 0, 0, 0, 0 }
+    { (fn), 0, 0, 0, 0, 0, 0, 0, 0 }
 #else
 #define WEIR_TASK_INIT(fn)                                                                         \
     { .run = (fn) }

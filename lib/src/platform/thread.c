@@ -8,8 +8,15 @@
  * before a handler could say where. */
 static const int raised_by_the_thread[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 
-int weir__thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
+int weir__thread_start(pthread_t *thread, size_t stack_bytes, void *(*main)(void *), void *arg) {
     sigset_t most, before;
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+
+    if (error == 0 && stack_bytes)
+        error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (error)
+        return -error;
 
     /* A thread inherits its creator's mask: block here, not first thing in the new thread, where
      * a signal could come before. */
@@ -17,8 +24,9 @@ int weir__thread_start(pthread_t *thread, void *(*main)(void *), void *arg) {
     for (size_t i = 0; i < sizeof raised_by_the_thread / sizeof *raised_by_the_thread; i++)
         sigdelset(&most, raised_by_the_thread[i]);
     pthread_sigmask(SIG_SETMASK, &most, &before);
-    int error = pthread_create(thread, NULL, main, arg);
+    error = pthread_create(thread, &attributes, main, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return -error;
 }
 

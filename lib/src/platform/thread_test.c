@@ -25,7 +25,7 @@ static void *look_main(void *arg) {
 static void start_and_join(struct look *look) {
     pthread_t thread;
 
-    assert_int_equal(weir__thread_start(&thread, look_main, look), 0);
+    assert_int_equal(weir__thread_start(&thread, 0, look_main, look), 0);
     unit_join(thread);
 }
 
@@ -58,7 +58,7 @@ static void failed_start_keeps_the_mask_too(void **state) {
 
     (void)state;
     fault_fail_nth(1);
-    assert_int_equal(weir__thread_start(&thread, look_main, NULL), -EAGAIN);
+    assert_int_equal(weir__thread_start(&thread, 0, look_main, NULL), -EAGAIN);
     fault_reset();
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     assert_int_equal(sigismember(&after, SIGINT), 0);

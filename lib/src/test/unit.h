@@ -1,5 +1,5 @@
 /*
- * Unit: what the tests of this folder share. cmocka, events to wait on, and pools of either
+ * Unit: what the tests of this folder share. cmocka, events to wait on, and pools of each
  * scheduler. A test that waits for ever is ended by a watchdog, so that a hang has a name.
  */
 #ifndef WEIR__TEST_UNIT_H
@@ -76,10 +76,12 @@ int call_echo(void *arg, void **value); /* *value = arg */
 int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
 
 /* Each test of the list runs for each scheduler, which it finds with unit_scheduler(state). */
-#define BOTH(test)                                                                                 \
-    {#test " (stealing)", test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING}, {    \
-#test " (locked)", test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_LOCKED         \
-    }
+#define EACH(test)                                                                                 \
+    UNIT__ROW(test, WEIR_STEALING, " (stealing)"), UNIT__ROW(test, WEIR_LOCKED, " (locked)"),      \
+        UNIT__ROW(test, WEIR_RING, " (ring)")
+#define UNIT__ROW(test, scheduler, suffix)                                                         \
+    { #test suffix, test, unit_setup, unit_teardown, (void *)(uintptr_t)(scheduler) }
+#define BOTH EACH
 #define ONCE(test)                                                                                 \
     { #test, test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING }
 int unit_setup(void **state);

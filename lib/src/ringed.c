@@ -1,0 +1,283 @@
+/*
+ * RING: one bounded lock-free ring a band, which all threads push to and pop from; idle workers
+ * park in the idle set.
+ *
+ * With one band the ring's slots are the bound; with more they are shared places, counted in room.
+ * Once in FAIR_TICKS tasks a worker takes from the last band first, so that none starves.
+ */
+#include <errno.h>
+
+#include "memory.h"
+#include "platform/point.h"
+#include "pool.h"
+#include "search.h"
+
+#define DEFAULT_CAPACITY ((size_t)4096)
+#define FAIR_TICKS       61u
+
+static struct weir__ring *ring_of(struct weir_pool *pool, const struct weir_task *task) {
+    return &pool->rings[weir__task_band(task)];
+}
+
+static bool is_closed(struct weir_pool *pool) {
+    return atomic_load_explicit(&pool->rings_closed, memory_order_seq_cst);
+}
+
+/* ---- Submit ---- */
+
+static void unreserve(struct weir_pool *pool) {
+    weir__room_return(&pool->room, 1);
+}
+
+/* One attempt. */
+static int try_push(struct weir_pool *pool, struct weir_task *task) {
+    if (weir__room_try(&pool->room, 1) == 0)
+        return is_closed(pool) ? -ESHUTDOWN : -EAGAIN;
+    switch (weir__ring_push(ring_of(pool, task), task)) {
+    case RING_PUSHED:
+        return 0;
+    case RING_CANCELLED: /* its empty position counts as accepted, so it must count as ended */
+        atomic_fetch_add_explicit(&pool->spent, 1, memory_order_release);
+        weir__quiescence_tell(&pool->quiescence);
+        unreserve(pool);
+        return -ECANCELED;
+    case RING_CLOSED:
+        unreserve(pool);
+        return -ESHUTDOWN;
+    default:
+        unreserve(pool);
+        return -EAGAIN;
+    }
+}
+
+/* Waits for room. Between enter and leave whoever makes room wakes us. */
+static int push_when_room(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
+    int rc, late = 0;
+
+    weir__room_enter(&pool->room);
+    for (;;) {
+        uint32_t moves = atomic_load_explicit(&pool->room.moves, memory_order_acquire);
+        rc = try_push(pool, task);
+        if (rc != -EAGAIN)
+            break;
+        if (late) {
+            rc = late;
+            break;
+        }
+        late = weir__room_wait(&pool->room, moves, deadline_ns);
+    }
+    weir__room_leave(&pool->room);
+    return rc;
+}
+
+static ptrdiff_t submit(struct weir_pool *pool, struct weir__worker *self,
+                        struct weir_task *const *tasks, size_t n, uint64_t deadline_ns) {
+    size_t done = 0;
+    int rc = 0;
+
+    (void)self;
+    while (done < n) {
+        rc = try_push(pool, tasks[done]);
+        if (rc == -EAGAIN && deadline_ns != WEIR_NOW) {
+            if (done > 0) /* whoever makes room must be awake */
+                weir__search_summon(pool);
+            rc = push_when_room(pool, tasks[done], deadline_ns);
+        }
+        if (rc && !(rc == -ECANCELED && n > 1))
+            break;
+        done++;
+    }
+    if (done > 0)
+        weir__search_summon(pool);
+    return done ? (ptrdiff_t)done : rc;
+}
+
+/* ---- Take ---- */
+
+static struct weir_task *pop(struct weir_pool *pool, bool rarest) {
+    struct weir_task *task = NULL;
+    uint32_t last = pool->bands - 1;
+    size_t freed = 0;
+
+    for (uint32_t i = 0; !task && i <= last; i++)
+        task = weir__ring_pop(&pool->rings[rarest ? last - i : i], &freed);
+    if (task && last > 0) { /* the shared bound is told of it */
+        weir__room_return(&pool->room, 1);
+        freed--;
+    }
+    if (freed > 0)
+        weir__room_tell(&pool->room, freed);
+    return task;
+}
+
+/* The rings are empty: whatever comes next is stamped (see age.h). */
+static void expect_stamps(struct weir_pool *pool) {
+    for (uint32_t band = 0; band < pool->bands; band++)
+        if (atomic_load_explicit(&pool->rings[band].age.left, memory_order_relaxed) > 0)
+            atomic_store_explicit(&pool->rings[band].age.left, 0, memory_order_relaxed);
+}
+
+static struct weir_task *look(struct weir__worker *worker) {
+    if (weir__pool_is_paused(worker->pool))
+        return NULL;
+    struct weir_task *task = pop(worker->pool, ++worker->ticks % FAIR_TICKS == 0);
+    if (!task)
+        expect_stamps(worker->pool);
+    return task;
+}
+
+static bool is_visible(struct weir_pool *pool) {
+    if (weir__pool_is_paused(pool))
+        return false;
+    for (uint32_t band = 0; band < pool->bands; band++)
+        if (weir__ring_is_ready(&pool->rings[band]))
+            return true;
+    return false;
+}
+
+static size_t queued(struct weir_pool *pool) {
+    size_t sum = 0;
+
+    for (uint32_t band = 0; band < pool->bands; band++)
+        sum += weir__ring_size(&pool->rings[band]);
+    return sum;
+}
+
+static bool is_drained(struct weir_pool *pool) {
+    return queued(pool) == 0;
+}
+
+static const struct weir__search how = {look, is_visible, is_drained};
+
+static struct weir_task *take(struct weir__worker *worker) {
+    struct weir_pool *pool = worker->pool;
+    struct weir_task *task = NULL;
+
+    if ((weir__pool_attention(pool) & ATTENTION_SURPLUS) && !worker->hired &&
+        weir__sizing_leave_surplus(pool, false)) {
+        weir__search_gone(pool, &how);
+        return NULL;
+    }
+    if (!worker->hired)
+        task = look(worker);
+    return task ? task : weir__search(worker, &how);
+}
+
+static int help_sleep(struct weir__worker *worker, bool (*done)(void *arg), void *arg,
+                      uint64_t deadline_ns) {
+    return weir__search_help_sleep(worker, &how, done, arg, deadline_ns);
+}
+
+static void wake_helper(struct weir__worker *worker) {
+    weir__idle_wake_this(&worker->pool->idle, &worker->sleeper);
+}
+
+static void abandon(struct weir__worker *worker) {
+    weir__idle_dismiss(&worker->pool->idle, worker->hired);
+    weir__search_gone(worker->pool, &how);
+}
+
+/* ---- The rest ---- */
+
+static int init(struct weir_pool *pool, const struct weir_pool_options *options) {
+    size_t capacity = options->capacity ? options->capacity : DEFAULT_CAPACITY;
+    size_t bytes = capacity * sizeof(struct weir__ring_slot);
+
+    if (capacity > SIZE_MAX / sizeof(struct weir__ring_slot))
+        return -ENOMEM;
+    pool->rings = weir__alloc_lines(&pool->host.allocator, pool->bands * sizeof *pool->rings);
+    if (!pool->rings)
+        return -ENOMEM;
+    for (uint32_t band = 0; band < pool->bands; band++) {
+        struct weir__ring_slot *slots = weir__alloc(&pool->host.allocator, bytes);
+        if (!slots)
+            return -ENOMEM;
+        weir__ring_init(&pool->rings[band], slots, capacity);
+    }
+    pool->capacity = capacity;
+    weir__room_init(&pool->room, pool->bands > 1 ? capacity : 0);
+    return 0;
+}
+
+static void destroy(struct weir_pool *pool) {
+    for (uint32_t band = 0; pool->rings && band < pool->bands; band++) {
+        struct weir__ring *ring = &pool->rings[band];
+        if (ring->slots)
+            weir__free(&pool->host.allocator, ring->slots,
+                       ring->capacity * sizeof(struct weir__ring_slot));
+    }
+    if (pool->rings)
+        weir__free(&pool->host.allocator, pool->rings, pool->bands * sizeof *pool->rings);
+}
+
+/* The claimed task's slot stays occupied until it is passed, at once if it is the head. With
+ * several bands the place in the bound is free at once, though its ring may be full of such slots.
+ */
+static void removed(struct weir_pool *pool) {
+    size_t freed = 0;
+
+    for (uint32_t band = 0; band < pool->bands; band++)
+        freed += weir__ring_skip_spent(&pool->rings[band]);
+    weir__room_return(&pool->room, 1);
+    if (freed > 0)
+        weir__room_tell(&pool->room, freed);
+}
+
+static struct weir_task *take_any(struct weir_pool *pool) {
+    return pop(pool, false);
+}
+
+static void close_all(struct weir_pool *pool) {
+    for (uint32_t band = 0; band < pool->bands; band++)
+        weir__ring_close(&pool->rings[band]);
+    atomic_store_explicit(&pool->rings_closed, true, memory_order_seq_cst);
+    weir__idle_wake_all(&pool->idle);
+    weir__room_wake_all(&pool->room);
+}
+
+static void look_up(struct weir_pool *pool) {
+    weir__idle_wake_all(&pool->idle);
+}
+
+static uint64_t accepted(struct weir_pool *pool) {
+    uint64_t sum = 0;
+
+    for (uint32_t band = 0; band < pool->bands; band++)
+        sum += weir__ring_pushed(&pool->rings[band]);
+    return sum;
+}
+
+static uint64_t wakes(struct weir_pool *pool) {
+    return atomic_load_explicit(&pool->idle.wakes, memory_order_relaxed);
+}
+
+static uint64_t oldest_ns(struct weir_pool *pool) {
+    uint64_t oldest = 0;
+
+    for (uint32_t band = 0; band < pool->bands; band++) {
+        uint64_t age_ns = weir__ring_oldest_ns(&pool->rings[band]);
+        oldest = age_ns > oldest ? age_ns : oldest;
+    }
+    return oldest;
+}
+
+const struct weir__scheduler weir__ringed = {
+    .init = init,
+    .destroy = destroy,
+    .submit = submit,
+    .take = take,
+    .try_take = look,
+    .help_sleep = help_sleep,
+    .wake_helper = wake_helper,
+    .summon = weir__search_summon,
+    .take_any = take_any,
+    .removed = removed,
+    .abandon = abandon,
+    .close = close_all,
+    .is_closed = is_closed,
+    .look_up = look_up,
+    .queued = queued,
+    .accepted = accepted,
+    .wakes = wakes,
+    .oldest_ns = oldest_ns,
+};
