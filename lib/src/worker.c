@@ -168,13 +168,16 @@ static void run_or_drop(struct weir__worker *worker, struct weir_task *task, boo
     set_active(worker, 0);
 }
 
-static void run_taken(struct weir__worker *worker, struct weir_task *task) {
-    /* After a shutdown that cancels, what a worker had in hand is dropped as well. */
-    bool cancelled =
-        weir__pool_mode(worker->pool) >= POOL_CANCELLING || weir__future_is_revoked(task);
+/* After a shutdown that cancels, what a worker has in hand is dropped as well. */
+static bool must_drop(struct weir_pool *pool, const struct weir_task *task) {
+    return weir__pool_mode(pool) >= POOL_CANCELLING || weir__future_is_revoked(task);
+}
 
-    if (weir__claim_take(task, cancelled ? TASK_CANCELLED : 0))
-        run_or_drop(worker, task, cancelled);
+static void run_taken(struct weir__worker *worker, struct weir_task *task) {
+    bool dropped = must_drop(worker->pool, task);
+
+    if (weir__claim_take(task, dropped ? TASK_CANCELLED : 0))
+        run_or_drop(worker, task, dropped);
 }
 
 bool weir__drop_taken(struct weir_pool *pool, struct weir_task *task) {
@@ -327,7 +330,7 @@ static void run_first(struct weir__worker *worker) {
     worker->hired = false;
     if (weir__idle_found(&worker->pool->idle, weir__sizing_growth_limit(&worker->pool->sizing)))
         worker->pool->scheduler->summon(worker->pool);
-    run_or_drop(worker, task, weir__pool_mode(worker->pool) >= POOL_CANCELLING);
+    run_or_drop(worker, task, must_drop(worker->pool, task));
 }
 
 static void *worker_main(void *arg) {

@@ -87,6 +87,9 @@ static void chains(struct episode *e) {
     episode_phase(e, "tasks that submit the next one");
     for (unsigned i = 0; i < e->spec->workers; i++) {
         uint32_t next = atomic_fetch_add_explicit(&chain.next, 1, memory_order_relaxed);
+        if (next >= LINKS) { /* the others' chains have come to their end meanwhile */
+            break;
+        }
         e->tasks[next].user = &chain;
         (void)episode_submit(e, &e->tasks[next], run_link);
     }
