@@ -147,10 +147,6 @@ static void drop_call(struct weir_task *task, int error) {
              error, NULL);
 }
 
-void weir__future_lost(struct weir_task *task) {
-    end_call(future_of(task), WEIR_FUTURE_FAILED, -EOWNERDEAD, NULL);
-}
-
 void weir_future_init(struct weir_future *future) {
     *future = (struct weir_future){.weir__task = {.run = NULL}};
 }

@@ -100,9 +100,6 @@ bool weir__future_claim(struct weir_future *future);
 bool weir__future_run_here(struct weir_future *future);
 bool weir__future_end_here(struct weir_future *future, enum weir_future_state phase, int error);
 
-/* The thread that ran the future's call has ended inside it. */
-void weir__future_lost(struct weir_task *task);
-
 /* Waits for a single future that is not terminal as weir_wait does, running other tasks of the
  * host meanwhile. */
 int weir__wait_helping(struct weir_future *future, uint64_t deadline_ns);

@@ -186,7 +186,8 @@ static void drop_member(struct weir_task *task, int error) {
 
 static struct weir__member *new_member(struct weir_group *group, weir_call call, void *arg) {
     struct weir__member *member = (struct weir__member *)(void *)weir__future_new_within(
-        sizeof *member, call, 2); /* the caller's reference and the pool's */
+        weir__pool_allocator(group->weir__pool), sizeof *member, call,
+        2); /* the caller's reference and the pool's */
 
     if (!member)
         return NULL;

@@ -110,14 +110,15 @@ static void set_active(struct weir__worker *worker, uint64_t active) {
         atomic_store_explicit(&worker->counters.active, active, memory_order_relaxed);
 }
 
-/* The task ends its thread. The frames of outer tasks, whose waits ran this one, come after it. */
+/* The task ends its thread. The frames of outer tasks, whose waits ran this one, come after it. A
+ * future's memory is still its task's; that of a plain task is not. */
 static void thread_ends(void *arg) {
     struct run *run = arg;
 
+    if (run->is_future)
+        run->task->drop(run->task, -EOWNERDEAD);
     weir__frame_leave(&run->frame);
     set_active(run->worker, 0);
-    if (run->is_future)
-        weir__future_lost(run->task);
     if (run->pool->timed)
         end_timed(run, -EOWNERDEAD);
     count(run->pool, OUTCOME_FAILED);
