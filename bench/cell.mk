@@ -47,10 +47,11 @@ TEST_NEEDS += $(patsubst %,build/debug/subjects/broken/%.so,$(BROKEN)) \
               $(patsubst %,build/debug/subjects/%.so,$(filter thread glib weir,$(SUBJECTS_HERE)))
 
 # The histogram against Java's, where that is installed: see bench/test/test_histogram.py.
-build/debug/tests/bench/test/hdr_values: build/debug/bench/test/hdr_values.o build/debug/libbenchcell.a
+build/debug/tests/bench/test/hdr_values: build/debug/bench/test/hdr_values.o build/debug/libcampaign.a \
+                                         build/debug/libbenchcell.a
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) -o $@ $^ $(CELL_LIBS)
 ifneq ($(shell command -v $(PYTHON)),)
-TESTS += bench/test/test_histogram.py
+TESTS += bench/test/test_histogram.py bench/test/test_exchange.py
 TEST_NEEDS += build/debug/tests/bench/test/hdr_values
 endif

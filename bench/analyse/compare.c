@@ -49,6 +49,11 @@ void compare_subjects(struct comparison *out, const struct run *run, const char 
     conclude(out);
 }
 
+/* Benchmarks of another tool have no pool to name. */
+static char *side_a(const char *label) {
+    return strcmp(label, "imported") == 0 ? text("A") : text("A %s", label);
+}
+
 void compare_runs(struct comparison *out, const struct run *a, const struct run *b) {
     size_t pairs_b;
     *out = (struct comparison){.across_runs = true};
@@ -70,7 +75,7 @@ void compare_runs(struct comparison *out, const struct run *a, const struct run 
             metric.quantile = fmin(metric.quantile, theirs.quantile);
             double *ratios;
             size_t n = series_pairs(x, y, &metric, true, &ratios);
-            add(out, group, text("A %s", x->label), text("B"), ratios, n, &metric);
+            add(out, group, side_a(x->label), text("B"), ratios, n, &metric);
             free(ratios);
         }
     }

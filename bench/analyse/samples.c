@@ -135,6 +135,20 @@ int run_load(struct run *run, const char *path, char **error) {
     return 0;
 }
 
+void run_from_lines(struct run *run, const char *path, json_t *lines) {
+    size_t i;
+    json_t *line;
+    *run = (struct run){.path = text("%s", path),
+                        .samples = must_array(json_array_size(lines), sizeof *run->samples)};
+    json_array_foreach(lines, i, line) {
+        run->n += sample_from(&run->samples[run->n], line) && json_incref(line) != NULL;
+    }
+    if (run->n > 1) {
+        qsort(run->samples, run->n, sizeof *run->samples, by_place);
+    }
+    group(run);
+}
+
 void run_free(struct run *run) {
     for (size_t i = 0; i < run->groups_n; i++) {
         for (size_t j = 0; j < run->groups[i].n; j++) {

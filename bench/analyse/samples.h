@@ -59,6 +59,8 @@ struct run {
  */
 int run_load(struct run *run, const char *path, char **error);
 void run_free(struct run *run);
+/* A run of sample lines that are in memory; those that are none are left out. */
+void run_from_lines(struct run *run, const char *path, json_t *lines);
 
 struct series *group_find(const struct cell_group *group, const char *label);
 struct cell_group *run_find(const struct run *run, const char *key);

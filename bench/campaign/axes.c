@@ -259,8 +259,14 @@ const struct workload workloads[] = {
      .figures = {{"over ideal", "over_ideal", 0, SHAPE_RATIO},
                  {"over fixed", "over_fixed", 0, SHAPE_RATIO},
                  {"CPU a task", "cpu_ns_per_task", 0, SHAPE_DURATION}}},
+    /* The last one is no workload but a benchmark of another tool: see analyse/import.h. */
+    {.name = "imported",
+     .help = "benchmarks of another tool",
+     .metric = "time_ns",
+     .unit = "time",
+     .shape = SHAPE_DURATION},
 };
-const size_t workloads_n = sizeof workloads / sizeof workloads[0];
+const size_t workloads_n = sizeof workloads / sizeof workloads[0] - 1;
 
 const struct axis *axis_find(const char *name) {
     for (size_t i = 0; i < axes_n; i++) {
@@ -272,7 +278,7 @@ const struct axis *axis_find(const char *name) {
 }
 
 const struct workload *workload_find(const char *name) {
-    for (size_t i = 0; name && i < workloads_n; i++) {
+    for (size_t i = 0; name && i <= workloads_n; i++) {
         if (strcmp(workloads[i].name, name) == 0) {
             return &workloads[i];
         }
@@ -353,7 +359,7 @@ char *cell_key(const json_t *cell) {
 static int rank_of(const json_t *cell) {
     const struct workload *workload =
         workload_find(json_string_value(json_object_get(cell, "workload")));
-    return workload ? (int)(workload - workloads) : (int)workloads_n;
+    return workload ? (int)(workload - workloads) : (int)workloads_n + 1;
 }
 
 static int choice_rank(const struct axis *axis, const char *word) {
@@ -375,7 +381,7 @@ static int value_order(const struct axis *axis, const json_t *a, const json_t *b
 
 int cell_order(const json_t *a, const json_t *b) {
     int by_workload = rank_of(a) - rank_of(b);
-    if (by_workload != 0 || rank_of(a) == (int)workloads_n) {
+    if (by_workload != 0 || rank_of(a) >= (int)workloads_n) {
         return by_workload;
     }
     const struct workload *workload = &workloads[rank_of(a)];
@@ -454,7 +460,8 @@ char *axis_phrase(const char *name, const json_t *cell) {
 char *cell_phrase(const json_t *cell) {
     const char *name = json_string_value(json_object_get(cell, "workload"));
     const struct workload *workload = workload_find(name);
-    char *phrase = text("%s", name ? name : "?");
+    const char *benchmark = json_string_value(json_object_get(cell, "benchmark"));
+    char *phrase = text("%s", benchmark ? benchmark : name ? name : "?");
     for (size_t i = 0; workload && workload->axes[i]; i++) {
         if (!json_object_get(cell, workload->axes[i])) {
             continue;

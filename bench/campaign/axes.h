@@ -69,8 +69,9 @@ extern const size_t axes_n;
 extern const struct workload workloads[];
 extern const size_t workloads_n;
 
-const struct axis *axis_find(const char *name);         /* NULL: no such axis */
-const struct workload *workload_find(const char *name); /* NULL: no such workload */
+const struct axis *axis_find(const char *name); /* NULL: no such axis */
+/* NULL: no such workload. Also finds "imported", which is not among the first workloads_n. */
+const struct workload *workload_find(const char *name);
 bool workload_has(const struct workload *workload, const char *axis);
 
 /*

@@ -9,5 +9,6 @@ int list_main(int argc, char **argv);
 int compare_main(int argc, char **argv);
 int gate_main(int argc, char **argv);
 int merge_main(int argc, char **argv);
+int export_main(int argc, char **argv);
 
 #endif

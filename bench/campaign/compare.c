@@ -2,6 +2,7 @@
  * The command `compare`: two subjects, measured now; or two runs, read.
  */
 #include "bench/analyse/compare.h"
+#include "bench/analyse/import.h"
 #include "bench/analyse/samples_file.h"
 #include "bench/campaign/commands.h"
 #include "bench/campaign/request.h"
@@ -60,6 +61,8 @@ static const struct argp argp = {
            "  weir-bench compare weir:stealing weir:locked\n"
            "  weir-bench compare weir glib -w wait --pattern block --budget 60\n"
            "  weir-bench compare results/before results/after\n\n"
+           "A side may also be the JSON of Google Benchmark, JMH or hyperfine:\n\n"
+           "  weir-bench compare before.json after.json\n\n"
            "The ratio is the median over rounds; its interval is exact (sign test, 95 %). SAME "
            "means an interval within the margin, max(2 %, twice the A/A floor).\n\n"
            "Exit codes: 0 FASTER or SAME in every cell; 1 SLOWER in one; 2 UNRESOLVED in one, "
@@ -82,7 +85,7 @@ static int report(const struct comparison *comparison, bool json) {
 
 static int load(struct run *run, const char *path) {
     char *error = NULL;
-    int result = run_load(run, path, &error);
+    int result = (import_is_foreign(path) ? import_load : run_load)(run, path, &error);
     if (result != 0) {
         complain("%s", error);
     } else if (run->warning) {
@@ -205,17 +208,21 @@ static bool is_directory(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+static bool is_run(const char *path) {
+    return samples_file_exists(path) || import_is_foreign(path);
+}
+
 int compare_main(int argc, char **argv) {
     struct compare_request request = {.n = 0};
     request_check_options(argv, (const struct argp_option *const[]){request_argp.options, NULL});
     request_init(&request.shared);
     argp_parse(&argp, argc, argv, 0, NULL, &request);
-    int runs = samples_file_exists(request.sides[0]) + samples_file_exists(request.sides[1]);
+    int runs = is_run(request.sides[0]) + is_run(request.sides[1]);
     int code;
     if (runs == 2) {
         code = compare_two_runs(&request);
     } else if (runs == 1 || is_directory(request.sides[0]) || is_directory(request.sides[1])) {
-        int wrong = samples_file_exists(request.sides[0]) || !is_directory(request.sides[0]);
+        int wrong = is_run(request.sides[0]) || !is_directory(request.sides[0]);
         complain("%s is no run directory: both sides must be runs, or both subjects",
                  request.sides[wrong]);
         code = BENCH_USAGE;

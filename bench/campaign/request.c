@@ -109,7 +109,8 @@ uint64_t request_number(const char *option, const char *word, uint64_t least, ui
 }
 
 static void add_workload(struct request *request, const char *name) {
-    if (!workload_find(name)) {
+    const struct workload *found = workload_find(name);
+    if (!found || found == &workloads[workloads_n]) {
         const char **names = must_array(workloads_n, sizeof *names);
         for (size_t i = 0; i < workloads_n; i++) {
             names[i] = workloads[i].name;

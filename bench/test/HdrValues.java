@@ -4,7 +4,10 @@ import java.io.InputStreamReader;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.HistogramIterationValue;
 
-/** Records the whole numbers on stdin, one a line, and prints what the histogram holds. */
+/**
+ * Records the whole numbers on stdin, one a line, and prints what the histogram holds, with the
+ * quantiles that are asked for; without any, its percentile distribution.
+ */
 final class HdrValues {
     private HdrValues() {}
 
@@ -13,6 +16,10 @@ final class HdrValues {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             histogram.recordValue(Long.parseLong(line));
+        }
+        if (args.length == 0) {
+            histogram.outputPercentileDistribution(System.out, 1.0);
+            return;
         }
         for (HistogramIterationValue value : histogram.recordedValues()) {
             System.out.printf(

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/analyse/export.h"
 #include "bench/measure/histogram.h"
 
 int main(int argc, char **argv) {
@@ -13,6 +14,11 @@ int main(int argc, char **argv) {
     }
     if (h == NULL) {
         return 1;
+    }
+    if (argc == 1) {
+        export_hgrm(h, stdout);
+        histogram_free(h);
+        return 0;
     }
     for (size_t i = 0; i < HISTOGRAM_SLOTS; i++) {
         if (h->slots[i] != 0) {
