@@ -185,6 +185,7 @@ void weir__sizing_depart(struct weir_pool *pool, struct weir__worker *worker) {
 }
 
 void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker) {
+    atomic_fetch_add_explicit(&pool->sizing.lost, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
     if (weir__worker_create(worker) == 0) {
         pass_on(pool, pthread_self(), NULL);
@@ -197,6 +198,7 @@ void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker) {
         weir__pool_break(pool);
     else if (pool->scheduler->queued(pool) > 0)
         pool->scheduler->summon(pool);
+    weir__quiescence_tell(&pool->quiescence); /* of what was ended here */
     pass_on(pool, pthread_self(), worker);
 }
 

@@ -356,6 +356,7 @@ static void *worker_main(void *arg) {
         if (worker->first)
             drop_task(pool, worker->first);
         pool->scheduler->abandon(worker);
+        weir__quiescence_tell(&pool->quiescence); /* of what was dropped here */
     }
     pthread_cleanup_pop(0);
     if (started)
