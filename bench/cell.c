@@ -84,6 +84,20 @@ static void describe_machine(struct cell_run *run) {
     }
 }
 
+/* A pool that lets its submitters work, or that has to be asked again, must not look like one that
+ * does neither. */
+static void mark_fairness(struct cell_record *record) {
+    double caller_ran = json_number_value(json_object_get(record->values, "caller_ran_share"));
+    double retries = json_number_value(json_object_get(record->values, "retries"));
+    if (caller_ran >= 0.005) {
+        cell_record_doubt(record, "%.0f %% of the tasks ran on the thread that submits",
+                          caller_ran * 100.0);
+    }
+    if (retries >= 1.0) {
+        cell_record_doubt(record, "refused %.0f submissions, which were tried again", retries);
+    }
+}
+
 static int measure(struct cell_run *run, uint64_t started_ns) {
     struct watchdog *watchdog =
         watchdog_start(started_ns + run->description->deadline_ns, report_hang, run);
@@ -93,6 +107,7 @@ static int measure(struct cell_run *run, uint64_t started_ns) {
     run->workload->run(run);
     close_pool(run);
     describe_machine(run);
+    mark_fairness(run->record);
     watchdog_stop(watchdog);
     free_ledger(run);
     int error = cell_record_print(run->record, STDOUT_FILENO);

@@ -118,6 +118,13 @@ static void tasks_that_the_submitter_runs_are_seen(void **state) {
         json_t *record = run_cell(BROKEN "inline.so", cells[i], 150, 20000);
         assert_non_null(record); /* the generator may lag, for it does the work */
         assert_true(value_of(record, "caller_ran_share") == 1.0);
+        const json_t *marks = json_object_get(record, "validity");
+        bool told = false;
+        for (size_t j = 0; j < json_array_size(marks); j++) {
+            told = told || strcmp(json_string_value(json_array_get(marks, j)),
+                                  "100 % of the tasks ran on the thread that submits") == 0;
+        }
+        assert_true(told);
         json_decref(record);
     }
 }

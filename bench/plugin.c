@@ -128,3 +128,31 @@ uint32_t plugin_capabilities(const struct weir_subject *subject, const char *var
     const struct weir_subject_variant *v = find_variant(subject, variant);
     return subject->capabilities & ~(v != NULL ? v->lacks : 0u);
 }
+
+const char *plugin_settings(const struct weir_subject *subject, const char *variant) {
+    const struct weir_subject_variant *v = find_variant(subject, variant);
+    return v != NULL && v->notes != NULL && v->notes[0] != '\0' ? v->notes : subject->notes;
+}
+
+const char *plugin_order(uint32_t capabilities) {
+    return capabilities & WEIR_SUBJECT_FIFO ? "fifo" : "any";
+}
+
+const char *plugin_when_full(const struct weir_subject *subject, uint32_t capabilities,
+                             size_t capacity) {
+    uint32_t own = WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_CALLER;
+    uint32_t policies = capacity > 0 ? capabilities & own : 0;
+    if (capabilities & WEIR_SUBJECT_REJECTS) {
+        return "rejects";
+    }
+    if (subject->inside != NULL) {
+        return "caller runs";
+    }
+    if (policies == 0) {
+        return capabilities & WEIR_SUBJECT_ONE_THREAD_A_TASK ? "waits" : "grows";
+    }
+    /* The first is what a bounded pool does when nothing is asked for. */
+    return policies & WEIR_SUBJECT_FULL_BLOCK    ? "waits"
+           : policies & WEIR_SUBJECT_FULL_REJECT ? "rejects"
+                                                 : "caller runs";
+}

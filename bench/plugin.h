@@ -35,4 +35,13 @@ bool plugin_has_variant(const struct weir_subject *subject, const char *name);
 /* The capabilities of a variant: those of the subject without what the variant lacks. */
 uint32_t plugin_capabilities(const struct weir_subject *subject, const char *variant);
 
+/* The settings of a variant in words, or those of the subject where it has no variants. */
+const char *plugin_settings(const struct weir_subject *subject, const char *variant);
+/* In which order one producer's tasks start: "fifo" or "any". */
+const char *plugin_order(uint32_t capabilities);
+/* What a full queue does to who submits: it "grows", the submitter "waits", the pool "rejects" (the
+ * harness then tries again, and counts it), or the "caller runs" tasks itself. */
+const char *plugin_when_full(const struct weir_subject *subject, uint32_t capabilities,
+                             size_t capacity);
+
 #endif

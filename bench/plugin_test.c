@@ -138,10 +138,26 @@ static void variants_are_found_and_take_capabilities_away(void **state) {
     assert_int_equal(plugin_capabilities(&table, "second"), WEIR_SUBJECT_BOUNDED);
 }
 
+static void a_pool_that_rejects_is_told_from_one_that_waits(void **state) {
+    (void)state;
+    uint32_t fifo = WEIR_SUBJECT_FIFO;
+    uint32_t both = WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK;
+    assert_string_equal(plugin_when_full(&table, fifo, 0), "grows");
+    assert_string_equal(plugin_when_full(&table, both, 0), "grows");
+    assert_string_equal(plugin_when_full(&table, both, 8), "waits");
+    assert_string_equal(plugin_when_full(&table, WEIR_SUBJECT_FULL_REJECT, 8), "rejects");
+    assert_string_equal(plugin_when_full(&table, WEIR_SUBJECT_FULL_CALLER, 8), "caller runs");
+    assert_string_equal(plugin_when_full(&table, WEIR_SUBJECT_REJECTS, 0), "rejects");
+    assert_string_equal(plugin_when_full(&table, WEIR_SUBJECT_ONE_THREAD_A_TASK, 0), "waits");
+    assert_string_equal(plugin_order(fifo), "fifo");
+    assert_string_equal(plugin_order(both), "any");
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_pool_that_rejects_is_told_from_one_that_waits),
         TEST(a_complete_table_is_accepted),
         TEST(a_missing_file_is_named),
         TEST(a_file_that_is_no_shared_object_is_refused),

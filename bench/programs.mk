@@ -59,5 +59,5 @@ TEST_NEEDS += $(PROGRAMS)
 .PHONY: programs
 
 ifneq ($(shell command -v $(PYTHON)),)
-TESTS += bench/subjects/test_programs.py scripts/test_scripts.py
+TESTS += bench/subjects/test_programs.py scripts/test_scripts.py scripts/test_ranking.py
 endif

@@ -71,9 +71,12 @@ static json_t *variants_of(const struct weir_subject *subject) {
     const struct weir_subject_variant *variant = subject->variants ? subject->variants : standard;
     json_t *variants = must(json_array());
     for (; variant->name; variant++) {
+        uint32_t capabilities = subject->capabilities & ~variant->lacks;
         json_array_append_new(variants,
-                              must(json_pack("{s:s,s:s,s:o}", "name", variant->name, "notes",
-                                             variant->notes ? variant->notes : "", "patterns",
+                              must(json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", variant->name,
+                                             "notes", variant->notes ? variant->notes : "", "order",
+                                             plugin_order(capabilities), "full",
+                                             plugin_when_full(subject, capabilities, 0), "patterns",
                                              patterns_of(subject, variant->lacks))));
     }
     return variants;

@@ -117,7 +117,8 @@ static void print_subject(const struct subject *subject) {
     for (size_t i = 0; i < json_array_size(variants); i++) {
         const json_t *variant = json_array_get(variants, i);
         char *label = subject_label(subject, i);
-        printf("    %-22s %s\n", label, string_in(variant, "notes"));
+        printf("    %-22s [order %s, full %s] %s\n", label, string_in(variant, "order"),
+               string_in(variant, "full"), string_in(variant, "notes"));
         free(label);
     }
     const json_t *capabilities = json_object_get(subject->description, "capabilities");

@@ -116,3 +116,12 @@ $(foreach f,$(SUBJECT_FLAVOURS),\
 subjects: $(SUBJECTS_SO_release) ## the pools under test, as plug-ins
 all: subjects
 .PHONY: subjects
+
+# ---- Unit tests -----------------------------------------------------------------------------
+
+build/debug/tests/bench/subjects/pending_test: $(call objects,debug,bench/subjects/shared/pending_test.c \
+                                               bench/subjects/shared/pending.c)
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) -o $@ $^ -lcmocka
+
+TESTS += build/debug/tests/bench/subjects/pending_test

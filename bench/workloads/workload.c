@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/measure/machine.h"
+#include "bench/plugin.h"
 
 const struct cell_workload *const cell_workloads[] = {
     &cell_throughput,    &cell_contention, &cell_wait,   &cell_latency, &cell_wakeup,
@@ -112,6 +113,12 @@ static void describe_config(struct cell_run *run, uint64_t workers, uint64_t cap
         json_object_set_new(config, "workers", json_integer((json_int_t)workers));
     }
     json_object_set_new(config, "capacity", json_integer((json_int_t)capacity));
+    json_object_set_new(config, "settings",
+                        json_string(plugin_settings(run->subject, run->description->variant)));
+    json_object_set_new(config, "order", json_string(plugin_order(run->capabilities)));
+    json_object_set_new(
+        config, "full",
+        json_string(plugin_when_full(run->subject, run->capabilities, (size_t)capacity)));
     json_t *options = json_object_get(run->description->root, "options");
     if (json_array_size(options) > 0) {
         json_object_set(config, "options", options);

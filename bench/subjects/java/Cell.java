@@ -192,7 +192,20 @@ final class Cell {
         return status.equals("ok");
     }
 
+    /** What must not be overlooked, in the words of bench/cell.c. */
+    private void markFairness() {
+        double callerRan = Double.parseDouble(values.getOrDefault("caller_ran_share", "0"));
+        double retries = Double.parseDouble(values.getOrDefault("retries", "0"));
+        if (callerRan >= 0.005) {
+            doubt(String.format("%.0f %% of the tasks ran on the thread that submits", callerRan * 100));
+        }
+        if (retries >= 1) {
+            doubt(String.format("refused %.0f submissions, which were tried again", retries));
+        }
+    }
+
     String record() {
+        markFairness();
         List<String> marks = new ArrayList<>();
         for (String doubt : doubts) {
             marks.add(Pool.quote(doubt));

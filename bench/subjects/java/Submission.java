@@ -115,9 +115,9 @@ final class Submission implements Cell.Epochs {
         cell.value("cpu_ns_per_task", cell.used.cpuNs / tasks);
         cell.value("csw_per_task", cell.used.switches / tasks);
         cell.value("caller_ran_share", callerRan / tasks);
+        cell.value("retries", retries.sum());
         if (cell.workload.equals("contention")) {
             cell.value("jain", sum * sum / (producers * squares));
-            cell.value("retries", retries.sum());
         }
     }
 }
