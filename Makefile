@@ -27,6 +27,8 @@ all: ## build library and tools, release flavour
 # debug      assertions on, no optimisation: unit tests
 # stress     release with the library's synchronisation points open to weir-stress
 # tsan-gcc, tsan-clang, asan   stress under a sanitizer
+#
+# In flavours of the library alone, its unit tests run as well: lib/flavours.mk has them.
 FLAVOURS := release debug stress tsan-gcc tsan-clang asan
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
@@ -55,6 +57,8 @@ LDFLAGS_asan       := -fsanitize=address,undefined
 # which cost nothing until then when the compiler makes unwind tables for them.
 UNWIND := -fexceptions
 
+include lib/flavours.mk
+
 # $(call cc,flavour): the compiler with everything but -c and -o.
 cc = $(CC_$(1)) $(COMMON) $(CFLAGS_$(1)) $(CFLAGS)
 # $(call ld,flavour): the linker driver.
@@ -73,7 +77,7 @@ build/$(1)/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
 	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src $$(UNWIND)) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach f,$(FLAVOURS),$(eval $(call flavour_rules,$(f))))
+$(foreach f,$(FLAVOURS) $(LIB_FLAVOURS),$(eval $(call flavour_rules,$(f))))
 
 FORCE:
 .PHONY: FORCE

@@ -10,7 +10,7 @@ define lib_rules
 build/$(1)/libweir.a: $$(call objects,$(1),$$(LIB_SRC))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 endef
-$(foreach f,$(FLAVOURS),$(eval $(call lib_rules,$(f))))
+$(foreach f,$(FLAVOURS) $(LIB_FLAVOURS),$(eval $(call lib_rules,$(f))))
 
 build/release/$(WEIR_SONAME): $(call objects,release,$(LIB_SRC)) lib/weir.map
 	$(Q)$(call ld,release) -shared -Wl,-soname,$(WEIR_SONAME) -Wl,--version-script,lib/weir.map \
@@ -26,18 +26,20 @@ LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,
 
 LIB_TEST_PROGRAMS := $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
 
+# The archiver does not know the compilers' own formats: there the objects themselves are linked.
+lib_code = $(if $(filter %-lto,$(1)),$(call objects,$(1),$(LIB_SRC)),build/$(1)/libweir.a)
+EXTRA_lib_src_test_fault := -fno-lto
+
 define lib_test_rules
 $(patsubst lib/src/%_test.c,build/$(1)/tests/lib/%_test,$(LIB_TEST)): build/$(1)/tests/lib/%_test: \
-  build/$(1)/lib/src/%_test.o $$(call objects,$(1),$(wildcard lib/src/test/*.c)) build/$(1)/libweir.a
+  build/$(1)/lib/src/%_test.o $$(call objects,$(1),$(wildcard lib/src/test/*.c)) $$(call lib_code,$(1))
 	@mkdir -p $$(@D)
-	$$(Q)$$(call ld,$(1)) $$(LIB_WRAP) -o $$@ $$(filter %.o,$$^) build/$(1)/libweir.a -lcmocka
+	$$(Q)$$(call ld,$(1)) $$(LIB_WRAP) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) \
+	  $(if $(filter aarch64 musl,$(1)),,-lcmocka)
 endef
-$(foreach f,debug tsan-gcc asan,$(eval $(call lib_test_rules,$(f))))
-
-# unit-FLAVOUR: the unit tests under a sanitizer; UNIT="token group" picks some.
-UNIT ?= $(patsubst lib/src/%_test.c,%,$(LIB_TEST))
-unit-tsan-gcc unit-asan: unit-%: ; @$(MAKE) --no-print-directory $(UNIT:%=build/$*/tests/lib/%_test)
-	@scripts/unit $(UNIT:%=build/$*/tests/lib/%_test)
-.PHONY: unit-tsan-gcc unit-asan
+LIB_TEST_FLAVOURS := debug tsan-gcc tsan-clang asan $(LIB_FLAVOURS)
+$(foreach f,$(LIB_TEST_FLAVOURS),$(eval $(call lib_test_rules,$(f))))
 
 TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers
+
+include lib/checks.mk
