@@ -75,7 +75,7 @@ build/$(1)/flags: FORCE
 
 build/$(1)/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
-	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src $$(UNWIND)) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(call cc,$(1)) $$(if $$(filter lib/src/% stress/structures/%,$$*),-Ilib/src $$(UNWIND)) $$(if $$(filter lib/src/%,$$*),$$(ATOMS_$(1))) $$(EXTRA_$$(subst /,_,$$*)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach f,$(FLAVOURS) $(LIB_FLAVOURS),$(eval $(call flavour_rules,$(f))))
 

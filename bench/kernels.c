@@ -2,7 +2,11 @@
 
 #include <string.h>
 
+#ifdef __clang__
+#define SERIAL __attribute__((noinline))
+#else
 #define SERIAL __attribute__((noinline, noclone))
+#endif
 
 /* uts: a node of a subtree has eight children with probability 0.12, else none, so that a subtree
  * has 1 / (1 - 8 * 0.12) = 25 nodes on average and a heavy tail. */

@@ -163,7 +163,8 @@ static int load_subject(int board_fd) {
         fprintf(stderr, "weir-stress: %s\n", why);
         return CHILD_UNUSABLE;
     }
-    static const struct wrap_hooks hooks = {perturb_point, wrapped_fault, fault_clock_offset};
+    static const struct wrap_hooks hooks = {perturb_point, wrapped_fault, fault_clock_offset,
+                                            perturb_atomic};
     if (wrap_connect(board->settings.subject, &hooks)) {
         fault_connect(board);
     }

@@ -18,7 +18,13 @@ static struct {
     uint64_t episode;
     int level;
     uint32_t hot; /* points whose name hashes to this are delayed longer and more often */
+    enum strategy { SCATTER, SCATTER_TOO, STARVE, RANK, STUTTER, ADAPT, STRATEGIES } strategy;
+    uint32_t atomics; /* one atomic operation in so many becomes a point */
 } plan;
+
+/* How often points of a name were reached, in this process: for adapt. */
+#define BUCKETS 256u
+static _Atomic(uint32_t) reached[BUCKETS];
 
 /* Relaxed on purpose: an ordinal, never an order. */
 static _Atomic(uint32_t) threads_seen;
@@ -41,6 +47,9 @@ static _Thread_local struct {
     uint64_t episode;
     uint64_t random;
     uint64_t spent_ns;
+    uint32_t ordinal;
+    uint32_t points;       /* passed in this episode */
+    uint32_t until_atomic; /* atomic operations until the next one that becomes a point */
     struct trail *trail;
 } self;
 
@@ -118,6 +127,8 @@ void perturb_begin(uint64_t seed, int level) {
     plan.seed = seed;
     plan.episode++;
     plan.level = level;
+    plan.strategy = (enum strategy)(stress_mix(seed ^ UINT64_C(0x737472)) % STRATEGIES);
+    plan.atomics = 16u << (stress_mix(seed ^ UINT64_C(0x61746f6d)) % 5);
     plan.hot = (uint32_t)(stress_mix(seed ^ UINT64_C(0x686f74)) & 7u);
     atomic_store_explicit(&threads_seen, 0, memory_order_relaxed);
     for (unsigned i = 0; i < TRAILS * STEPS; i++) {
@@ -142,6 +153,9 @@ static void enter_episode(void) {
     self.episode = plan.episode;
     self.random = stress_mix(plan.seed ^ ((uint64_t)ordinal << 32));
     self.spent_ns = 0;
+    self.ordinal = ordinal;
+    self.points = 0;
+    self.until_atomic = 0;
     self.trail = &trails[ordinal % TRAILS];
     unblock_crashes();
 }
@@ -179,29 +193,103 @@ static void delay(uint64_t random, bool hot) {
     }
 }
 
+/* One point in `rarity` is delayed: at level 1 one in 64, 2 one in 16, 3 one in 4. */
+static uint64_t rarity_of_level(void) {
+    return UINT64_C(256) >> (2 * plan.level);
+}
+
+static void scatter(uint64_t random, uint32_t hash) {
+    uint64_t rarity = rarity_of_level();
+    bool hot = (hash & 7u) == plan.hot;
+    if (hot && rarity > 1) {
+        rarity /= 4;
+    }
+    if (rarity <= 1 || random % rarity == 0) {
+        delay(random >> 16, hot);
+    }
+}
+
+/* Whether something that is drawn anew for each interval of points falls on this thread now. */
+static bool is_drawn(uint32_t interval, uint64_t salt, uint64_t one_in) {
+    uint64_t turn = self.points / interval;
+    return stress_mix(plan.seed ^ salt ^ ((uint64_t)self.ordinal << 40) ^ turn) % one_in == 0;
+}
+
+static void starve(uint64_t random) {
+    if (is_drawn(48, UINT64_C(0x5741), 5) && random % 3 == 0) {
+        atomic_fetch_add_explicit(&delay_count, 1, memory_order_relaxed);
+        sleep_ns(50000 + (random >> 16) % (UINT64_C(150000) << plan.level));
+    }
+}
+
+static void rank(uint64_t random) {
+    bool low = is_drawn(32, UINT64_C(0x10), 3), lowest = low && is_drawn(32, UINT64_C(0x11), 2);
+    uint64_t rarity = (lowest ? 1 : low ? 4 : 64) * rarity_of_level() / 4;
+    if (rarity <= 1 || random % rarity == 0) {
+        delay(random >> 16, lowest);
+    }
+}
+
+static void stutter(uint64_t random) {
+    if (random % rarity_of_level() == 0) {
+        atomic_fetch_add_explicit(&delay_count, 1, memory_order_relaxed);
+        for (uint64_t turns = 1 + (random >> 16) % 8; turns > 0; turns--) {
+            sched_yield();
+            pause_for((random >> 24) % 200);
+        }
+    }
+}
+
+static void adapt(uint64_t random, uint32_t hash) {
+    uint32_t times = atomic_fetch_add_explicit(&reached[hash % BUCKETS], 1, memory_order_relaxed);
+    uint64_t rarity = times < 256 ? 2 : times < 4096 ? 8 : times < 65536 ? 64 : 512;
+    if (random % (rarity * rarity_of_level() / 4 + 1) == 0) {
+        delay(random >> 16, rarity <= 8);
+    }
+}
+
+/* A thread that has spent its budget goes on at a 16th of the delays. */
+static bool is_spent(uint64_t random) {
+    return self.spent_ns > BUDGET_NS && (random >> 8) % 16 != 0;
+}
+
 void perturb_point(const char *name) {
     if (self.episode != plan.episode) {
         enter_episode();
     }
     leave_trail(name);
+    self.points++;
     if (plan.level == 0) {
         return;
     }
-    /* One point in `rarity` is delayed: at level 1 one in 64, 2 one in 16, 3 one in 4; the hot
-     * ones four times as often. A thread that has spent its budget goes on at a 16th of that. */
-    uint64_t rarity = UINT64_C(256) >> (2 * plan.level);
-    bool hot = (hash_name(name) & 7u) == plan.hot;
-    if (hot && rarity > 1) {
-        rarity /= 4;
-    }
-    if (self.spent_ns > BUDGET_NS) {
-        rarity *= 16;
-    }
     uint64_t random = stress_random(&self.random);
-    if (rarity > 1 && random % rarity != 0) {
+    if (is_spent(random)) {
         return;
     }
-    delay(random >> 16, hot);
+    switch (plan.strategy) {
+    case STARVE:
+        starve(random);
+        break;
+    case RANK:
+        rank(random);
+        break;
+    case STUTTER:
+        stutter(random);
+        break;
+    case ADAPT:
+        adapt(random, hash_name(name));
+        break;
+    default:
+        scatter(random, hash_name(name));
+    }
+}
+
+void perturb_atomic(const char *name) {
+    if (plan.level == 0 || self.until_atomic-- != 0) {
+        return;
+    }
+    perturb_point(name);
+    self.until_atomic = (uint32_t)(self.random >> 32) % plan.atomics;
 }
 
 void perturb_rest(unsigned max_us) {

@@ -1,6 +1,12 @@
 /*
  * Seeded random delays at synchronisation points: the one place where weir-stress waits for time
- * to pass.
+ * to pass. Each episode follows one of several strategies, drawn by its seed:
+ *
+ *   scatter  any thread at any point, some points more than others
+ *   starve   a few threads, for intervals, at every point
+ *   rank     threads have priorities, which now and then change: the low ones wait at their points
+ *   stutter  many threads give up the CPU a few times in a row
+ *   adapt    the points that are reached least are where delays are longest
  *
  * State is per thread, and what threads share is written before they start, so that the hook adds
  * no order between the pool's threads.
@@ -21,6 +27,9 @@ void perturb_begin(uint64_t seed, int level);
 /* A synchronisation point called name was reached: perhaps waits a little. The hook that is given
  * to the subject. */
 void perturb_point(const char *name);
+
+/* The same before and after an atomic operation: only a few of them become points. */
+void perturb_atomic(const char *name);
 
 /* Lets up to about max_us microseconds pass, drawn by the seed, whatever the level: gives the
  * pool's workers the time to go to sleep. */

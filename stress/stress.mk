@@ -1,6 +1,6 @@
 # weir-stress: the harness, the subjects that test it, and the targets that point it at a pool.
 
-STRESS_SRC  := $(filter-out %_test.c stress/wrappers.c,$(wildcard stress/*.c stress/scenarios/*.c))
+STRESS_SRC  := $(filter-out %_test.c stress/wrappers.c stress/atomics.c,$(wildcard stress/*.c stress/scenarios/*.c))
 STRESS_LIB  := $(filter-out stress/main.c,$(STRESS_SRC)) bench/plugin.c
 # Scenarios of weir's own: what no other pool has, and its parts alone.
 STRESS_WEIR := $(wildcard stress/weir/*.c stress/structures/*.c)
@@ -15,23 +15,35 @@ STRESS_WRAPPED := pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock 
   realloc aligned_alloc
 STRESS_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,$(STRESS_WRAPPED))
 
+# Atomic operations become points as well: see stress/atomics.c. A native subject is compiled for
+# ThreadSanitizer's runtime, and linked with ours.
+ATOMS_stress := -fsanitize=thread
+TSAN_ATOMIC  := $(foreach o,load store exchange fetch_add fetch_sub fetch_and fetch_or fetch_xor \
+  fetch_nand compare_exchange_strong compare_exchange_weak,$(foreach b,8 16 32 64,atomic$(b)_$(o)))
+WRAP_TSAN    := $(patsubst %,-Wl$(comma)--wrap=__tsan_%,$(TSAN_ATOMIC))
+
+# $(call wrap_objects,flavour) and $(call wrap_flags,flavour): what a wrapped subject is linked with.
+wrap_objects = build/$(1)/stress/wrappers.o $(if $(filter stress tsan-%,$(1)),build/$(1)/stress/atomics.o)
+wrap_flags = $(STRESS_WRAP) $(if $(filter tsan-%,$(1)),$(WRAP_TSAN))
+
 # Reserved names are what -Wl,--wrap asks for.
 EXTRA_stress_wrappers := -Wno-reserved-identifier -Wno-unknown-warning-option
+EXTRA_stress_atomics := -Wno-reserved-identifier -Wno-unknown-warning-option
 
 define stress_rules
 build/$(1)/weir-stress: $$(call objects,$(1),stress/main.c $(STRESS_LIB))
 	$$(Q)$$(call ld,$(1)) -rdynamic -o $$@ $$^ -ldl
 
-build/$(1)/stress/subjects/weir.so: build/$(1)/bench/subjects/weir.o build/$(1)/bench/kernels.o build/$(1)/stress/wrappers.o \
+build/$(1)/stress/subjects/weir.so: build/$(1)/bench/subjects/weir.o build/$(1)/bench/kernels.o $$(call wrap_objects,$(1)) \
     $$(call objects,$(1),$$(STRESS_WEIR)) build/$(1)/libweir.a
 	@mkdir -p $$(@D)
-	$$(Q)$$(call ld,$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $(STRESS_WRAP)
+	$$(Q)$$(call ld,$(1)) -shared -Wl,-Bsymbolic -o $$@ $$^ $$(call wrap_flags,$(1))
 
 build/$(1)/stress/subjects/%.so: build/$(1)/stress/subjects/%.o \
-    build/$(1)/stress/subjects/reference_pool.o build/$(1)/stress/wrappers.o
-	$$(Q)$$(call ld,$(1)) -shared -o $$@ $$^ $(STRESS_WRAP)
+    build/$(1)/stress/subjects/reference_pool.o $$(call wrap_objects,$(1))
+	$$(Q)$$(call ld,$(1)) -shared -o $$@ $$^ $$(call wrap_flags,$(1))
 
-.SECONDARY: $$(call objects,$(1),stress/wrappers.c $(wildcard stress/subjects/*.c))
+.SECONDARY: $$(call objects,$(1),stress/wrappers.c stress/atomics.c $(wildcard stress/subjects/*.c))
 endef
 $(foreach f,$(filter-out release,$(FLAVOURS)),$(eval $(call stress_rules,$(f))))
 
@@ -46,12 +58,18 @@ BUDGET  ?= 60
 stress_subject = $(if $(SUBJECT),$(if $(filter %.c,$(SUBJECT)),$(call own_subject,$(1)),$(SUBJECT)),build/$(1)/stress/subjects/weir.so)
 own_subject = build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so
 
+# Sources among LIBS are the pool's own, and are built as SUBJECT is.
+own_sources = $(filter %.c,$(SUBJECT) $(LIBS))
+
 ifneq ($(filter %.c,$(SUBJECT)),)
 define own_rules
-build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so: $(SUBJECT) build/$(1)/stress/wrappers.o build/$(1)/bench/kernels.o build/$(1)/flags FORCE
+build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so: $(SUBJECT) $$(call wrap_objects,$(1)) build/$(1)/bench/kernels.o build/$(1)/flags FORCE
 	@mkdir -p $$(@D)
-	$$(Q)$$(call cc,$(1)) -I$(dir $(SUBJECT)) $$(LDFLAGS) -shared -o $$@ $(SUBJECT) \
-	  build/$(1)/stress/wrappers.o build/$(1)/bench/kernels.o $(STRESS_WRAP) $$(LIBS)
+	$$(Q)for source in $(own_sources); do \
+	  $$(call cc,$(1)) $$(ATOMS_$(1)) -I$(dir $(SUBJECT)) -c -o $$(@D)/$$$$(basename $$$$source .c).o \
+	    $$$$source || exit 1; done; \
+	$$(call ld,$(1)) -shared -o $$@ $(patsubst %.c,build/$(1)/stress/own/%.o,$(notdir $(own_sources))) \
+	  $$(call wrap_objects,$(1)) build/$(1)/bench/kernels.o $$(call wrap_flags,$(1)) $(filter-out %.c,$(LIBS))
 endef
 $(foreach f,stress tsan-gcc tsan-clang asan,$(eval $(call own_rules,$(f))))
 endif
@@ -93,6 +111,7 @@ MUTANT_NEEDS := build/stress/wrap.flags \
 build/stress/wrap.flags: stress/stress.mk
 	@mkdir -p $(@D)
 	@echo '$(STRESS_WRAP)' > $@
+	@echo '$(WRAP_TSAN)' > $(@D)/wrap-tsan.flags
 
 mutants: deps-core-dev ## put known bugs into weir one by one: each must be found, weir itself not accused
 	@$(MAKE) -s --no-print-directory $(MUTANT_NEEDS)

@@ -14,7 +14,11 @@ struct wrap_hooks {
     void (*point)(const char *name);
     bool (*fault)(int site, const char *call, const void *where); /* fault_at of fault.h */
     int64_t (*clock_offset)(void);
+    void (*atomic)(const char *name); /* as point, for what comes a thousand times as often */
 };
+
+/* Inside the subject: those that were given, or NULL. Set before the pool's first thread. */
+extern const struct wrap_hooks *wrap_hooks_now;
 
 /* Where a wrapped subject takes them; exported by wrappers.c inside the subject. */
 #define WRAP_CONNECT "weir_stress_wrap_connect"

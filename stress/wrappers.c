@@ -16,23 +16,24 @@
 #include "stress/fault.h"
 #include "stress/wrap.h"
 
-static const struct wrap_hooks *hooks; /* set before the pool's first thread */
+const struct wrap_hooks *wrap_hooks_now;
 
 __attribute__((visibility("default"))) void
 weir_stress_wrap_connect(const struct wrap_hooks *of_harness);
 
 void weir_stress_wrap_connect(const struct wrap_hooks *of_harness) {
-    hooks = of_harness;
+    wrap_hooks_now = of_harness;
 }
 
 static void point(const char *name) {
-    if (hooks != NULL) {
-        hooks->point(name);
+    if (wrap_hooks_now != NULL) {
+        wrap_hooks_now->point(name);
     }
 }
 
 /* Inline, so that the address behind the call is the subject's own. */
-#define FAILS(site, call) (hooks != NULL && hooks->fault(site, call, __builtin_return_address(0)))
+#define FAILS(site, call)                                                                          \
+    (wrap_hooks_now != NULL && wrap_hooks_now->fault(site, call, __builtin_return_address(0)))
 
 /* A point before the real call, and one after it. */
 #define WRAP(name, parameters, arguments)                                                          \
@@ -122,9 +123,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
     int result = __real_clock_gettime(clock, now);
-    if (clock == CLOCK_REALTIME && hooks != NULL) {
-        (void)hooks->fault(SITE_CLOCK, "clock_gettime", __builtin_return_address(0));
-        now->tv_sec += (time_t)hooks->clock_offset();
+    if (clock == CLOCK_REALTIME && wrap_hooks_now != NULL) {
+        (void)wrap_hooks_now->fault(SITE_CLOCK, "clock_gettime", __builtin_return_address(0));
+        now->tv_sec += (time_t)wrap_hooks_now->clock_offset();
     }
     return result;
 }

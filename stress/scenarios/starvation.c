@@ -24,7 +24,6 @@ struct chain {
     _Atomic(bool) waiting;     /* the victims have been accepted */
     _Atomic(uint32_t) threads; /* that have run a link since */
     _Atomic(uint32_t) patient; /* of those, that have run enough of them */
-    _Atomic(bool) over;
 };
 
 /* Of one worker; the chain tells episodes apart. */
@@ -45,6 +44,7 @@ static bool victims_started(struct chain *c) {
 /* A worker that has a victim in hand, and is slow to start it, runs no links meanwhile. */
 static void count_link(struct chain *c) {
     if (!atomic_load_explicit(&c->waiting, memory_order_relaxed)) {
+        sched_yield(); /* links are few */
         return;
     }
     if (own.chain != c) {
@@ -81,17 +81,13 @@ static void run_link(void *arg) {
 
 static void chains(struct episode *e) {
     static struct chain chain; /* static: its address tells a thread that it has changed */
-    chain = (struct chain){.e = e, .next = VICTIMS};
+    chain = (struct chain){.e = e, .next = VICTIMS + e->spec->workers};
     episode_open(e, LINKS);
     own.chain = NULL;
     episode_phase(e, "tasks that submit the next one");
     for (unsigned i = 0; i < e->spec->workers; i++) {
-        uint32_t next = atomic_fetch_add_explicit(&chain.next, 1, memory_order_relaxed);
-        if (next >= LINKS) { /* the others' chains have come to their end meanwhile */
-            break;
-        }
-        e->tasks[next].user = &chain;
-        (void)episode_submit(e, &e->tasks[next], run_link);
+        e->tasks[VICTIMS + i].user = &chain;
+        (void)episode_submit(e, &e->tasks[VICTIMS + i], run_link);
     }
     perturb_rest(300);
     for (unsigned i = 0; i < VICTIMS; i++) {
