@@ -11,6 +11,7 @@
 #include <weir/completion.h>
 #include <weir/future.h>
 #include <weir/group.h>
+#include <weir/parallel.h>
 #include <weir/pool.h>
 #include <weir/queue.h>
 #include <weir/stats.h>

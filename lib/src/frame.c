@@ -72,6 +72,10 @@ bool weir_cancelled(void) {
            atomic_load_explicit(&frame->host->cancelled, memory_order_acquire) != 0;
 }
 
+struct weir_token *weir__frame_token(void) {
+    return innermost ? (struct weir_token *)innermost->token : NULL;
+}
+
 bool weir__frame_inside_any(void) {
     return innermost != NULL;
 }

@@ -40,6 +40,9 @@ struct weir__host *weir__frame_host(void);
 bool weir__frame_inside_task(const struct weir_task *task);
 bool weir__frame_inside_host(const struct weir__host *host);
 
+/* The token that weir_cancelled looks at here, or NULL: for helpers of the task. */
+struct weir_token *weir__frame_token(void);
+
 /* Whether this thread is inside any task at all. */
 bool weir__frame_inside_any(void);
 

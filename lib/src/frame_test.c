@@ -27,6 +27,7 @@ static void frames_nest_and_are_left_in_turn(void **state) {
     assert_true(weir__frame_inside_task(&futures[0].weir__task));
     weir__frame_leave(&outer);
     assert_false(weir__frame_inside_task(&futures[0].weir__task));
+    assert_false(weir__frame_inside_any());
 }
 
 static struct weir_future seen_from_elsewhere;

@@ -260,7 +260,10 @@ bool weir__future_run_here(struct weir_future *future) {
     if (!weir__task_mark_taken(&future->weir__task))
         return false;
     weir__frame_enter(&frame, NULL, &future->weir__task);
-    run_call(&future->weir__task);
+    if (weir__future_is_revoked(&future->weir__task))
+        drop_call(&future->weir__task, -ECANCELED);
+    else
+        run_call(&future->weir__task);
     weir__frame_leave(&frame);
     return true;
 }
