@@ -117,3 +117,16 @@ size_t weir__deque_size(struct weir__deque *deque) {
 
     return bottom > top ? (size_t)(bottom - top) : 0;
 }
+
+struct weir_task *weir__deque_harvest(struct weir__deque *deque, struct weir_task *rest) {
+    for (size_t i = 0; i < WEIR__DEQUE_SLOTS; i++) {
+        struct weir_task *task = empty_slot(&deque->slots[i]);
+        if (!task)
+            continue;
+        task->weir__next = rest;
+        rest = task;
+    }
+    atomic_store_explicit(&deque->top, 0, memory_order_relaxed);
+    atomic_store_explicit(&deque->bottom, 0, memory_order_relaxed);
+    return rest;
+}

@@ -58,6 +58,11 @@ struct weir_task *weir__deque_pop(struct weir__deque *deque);
 /* Any thread: the oldest task, or NULL when the deque is empty. */
 struct weir_task *weir__deque_steal(struct weir__deque *deque);
 
+/* In a child of fork, where the owner's thread is not: takes all, linked through weir__next, in
+ * front of those given. A task that its owner, or a thief, was just taking runs in the parent; here
+ * it is among them, since nobody will start it. */
+struct weir_task *weir__deque_harvest(struct weir__deque *deque, struct weir_task *rest);
+
 /* Any thread: takes the task out of the slot it was pushed into. False: somebody else did. */
 bool weir__slot_remove(weir__slot *slot, struct weir_task *task);
 

@@ -4,6 +4,7 @@
 
 #include "frame.h"
 #include "memory.h"
+#include "platform/fork.h"
 #include "platform/futex.h"
 #include "platform/point.h"
 
@@ -206,6 +207,8 @@ void weir__future_discard(struct weir_future *future) {
 void weir__future_set_host(struct weir_task *task, struct weir__host *host) {
     future_of(task)->weir__host = host;
     future_of(task)->weir__spin_ns = host->spin_ns;
+    task->flags = (task->flags & ~WEIR__TASK_GENERATION(UINT32_MAX)) |
+                  WEIR__TASK_GENERATION(weir__fork_generation());
 }
 
 int weir_future_set_token(struct weir_future *future, struct weir_token *token) {
@@ -221,6 +224,17 @@ int weir_future_set_token(struct weir_future *future, struct weir_token *token) 
 
 bool weir__future_is_terminal(struct weir_future *future) {
     return is_terminal(load(future));
+}
+
+/* Submitted by a parent of this process: nobody will end it here. The generation was written before
+ * the task was marked queued. */
+bool weir__future_is_orphan(struct weir_future *future) {
+    struct weir_task *task = &future->weir__task;
+
+    if (!(atomic_load_explicit(&task->weir__state, memory_order_acquire) & TASK_QUEUED))
+        return false;
+    uint32_t own = WEIR__TASK_GENERATION(weir__fork_generation());
+    return (task->flags & WEIR__TASK_GENERATION(UINT32_MAX)) != own && !is_terminal(load(future));
 }
 
 /* Without touching the pool, which may be on its way out unless this thread is inside one of its
@@ -327,6 +341,8 @@ static int await_as_spared(struct weir__host *host, struct weir_future *future,
 static int await_terminal(struct weir_future *future, uint64_t deadline_ns) {
     struct weir__host *host;
 
+    if (weir__future_is_orphan(future))
+        return -EOWNERDEAD;
     if (weir__frame_inside_task(&future->weir__task))
         return -EDEADLK;
     if (weir__future_claim(future) || deadline_ns == WEIR_NOW)
@@ -404,6 +420,8 @@ static int cancel_too_late(struct weir_future *future, uint32_t task_state) {
 int weir_future_cancel(struct weir_future *future) {
     if (!future)
         return -EINVAL;
+    if (weir__future_is_orphan(future))
+        return -EOWNERDEAD;
     if (!(load(future) & BOUND))
         return settle_promise(future, WEIR_FUTURE_CANCELLED, -ECANCELED, NULL);
 
@@ -426,6 +444,8 @@ int weir_future_cancel(struct weir_future *future) {
 int weir_future_on_done(struct weir_future *future, struct weir_callback *callback) {
     if (!future || !callback || !callback->fn)
         return -EINVAL;
+    if (weir__future_is_orphan(future))
+        return -EOWNERDEAD;
     if (!lock(future)) {
         callback->fn(future, callback->arg);
         return 0;
@@ -464,6 +484,8 @@ static bool is_quiet(uint32_t state) {
 int weir_future_fini(struct weir_future *future) {
     if (!future)
         return -EINVAL;
+    if (weir__future_is_orphan(future))
+        return 0;
     if (!weir__future_is_terminal(future)) {
         if (atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire) != 0)
             return weir__future_is_terminal(future) ? weir_future_fini(future) : -EBUSY;

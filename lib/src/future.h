@@ -87,6 +87,9 @@ void weir__future_set_host(struct weir_task *task, struct weir__host *host);
 
 bool weir__future_is_terminal(struct weir_future *future);
 
+/* Whether it was submitted by a parent of this process, and is not terminal: it will never be. */
+bool weir__future_is_orphan(struct weir_future *future);
+
 /* Whether the future's call is queued and this thread may run it, just now. The future is not
  * terminal before this returns, or is kept by the caller. */
 bool weir__future_is_claimable(struct weir_future *future);

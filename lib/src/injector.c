@@ -194,6 +194,20 @@ void weir__injector_put_back(struct weir__injector *injector, struct weir_task *
     pthread_mutex_unlock(&injector->mutex);
 }
 
+struct weir_task *weir__injector_harvest(struct weir__injector *injector, struct weir_task *rest) {
+    for (uint32_t i = injector->bands_count; i-- > 0;) {
+        struct weir__injector_band *band = &injector->bands[i];
+        if (!band->tail)
+            continue;
+        band->tail->weir__next = rest;
+        rest = band->head;
+        band->head = band->tail = NULL;
+    }
+    atomic_store_explicit(&injector->count, 0, memory_order_relaxed);
+    atomic_store_explicit(&injector->accepted, 0, memory_order_relaxed);
+    return rest;
+}
+
 bool weir__injector_remove(struct weir__injector *injector, struct weir_task *task) {
     pthread_mutex_lock(&injector->mutex);
     bool here =

@@ -61,6 +61,10 @@ void weir__injector_put_back(struct weir__injector *injector, struct weir_task *
 /* Takes one task out of the middle. False: it is not here. */
 bool weir__injector_remove(struct weir__injector *injector, struct weir_task *task);
 
+/* In a child of fork, where nobody else uses it: takes all, linked through weir__next, the first
+ * band's oldest first, in front of those given. Counts are forgotten. */
+struct weir_task *weir__injector_harvest(struct weir__injector *injector, struct weir_task *rest);
+
 /* From now on push fails. */
 void weir__injector_close(struct weir__injector *injector);
 

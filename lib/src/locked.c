@@ -240,6 +240,10 @@ static struct weir_task *take_any(struct weir_pool *pool) {
     return task;
 }
 
+static struct weir_task *harvest(struct weir_pool *pool) {
+    return weir__injector_harvest(&pool->injector, NULL);
+}
+
 static void close_all(struct weir_pool *pool) {
     weir__injector_close(&pool->injector);
     lock(pool);
@@ -280,6 +284,7 @@ const struct weir__scheduler weir__locked = {
     .take_any = take_any,
     .removed = removed,
     .abandon = abandon,
+    .harvest = harvest,
     .close = close_all,
     .is_closed = is_closed,
     .look_up = wake_all,

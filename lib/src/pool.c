@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "frame.h"
@@ -98,6 +99,25 @@ int weir_pool_get_options(struct weir_pool *pool, struct weir_pool_options *opti
 
 /* ---- Making and freeing ---- */
 
+/* In the order in which others take them: a worker under LOCKED leaves with the injector's. */
+static void hold_locks(struct weir__fork_guard *guard) {
+    struct weir_pool *pool =
+        (struct weir_pool *)(void *)((char *)guard - offsetof(struct weir_pool, guard));
+
+    pthread_mutex_lock(&pool->injector.mutex);
+    pthread_mutex_lock(&pool->lifecycle);
+    pthread_mutex_lock(&pool->idle.mutex);
+}
+
+static void release_locks(struct weir__fork_guard *guard) {
+    struct weir_pool *pool =
+        (struct weir_pool *)(void *)((char *)guard - offsetof(struct weir_pool, guard));
+
+    pthread_mutex_unlock(&pool->idle.mutex);
+    pthread_mutex_unlock(&pool->lifecycle);
+    pthread_mutex_unlock(&pool->injector.mutex);
+}
+
 static void init_pool(struct weir_pool *pool, const struct weir_pool_options *options) {
     pool->host.calls = &weir__pool_host_calls;
     pool->host.wait = options->wait;
@@ -131,6 +151,9 @@ static void init_pool(struct weir_pool *pool, const struct weir_pool_options *op
     pool->quiescence.accepted = weir__pool_accepted;
     pool->quiescence.ended = weir__pool_ended;
     pthread_mutex_init(&pool->lifecycle, NULL);
+    atomic_init(&pool->generation, weir__fork_generation());
+    pool->guard.hold = hold_locks;
+    pool->guard.release = release_locks;
 }
 
 static int copy_cpus(struct weir_pool *pool) {
@@ -182,8 +205,10 @@ int weir_pool_new(struct weir_pool **out, const struct weir_pool_options *given)
     rc = pool->scheduler->init(pool, &options);
     if (rc == 0)
         rc = copy_cpus(pool);
-    if (rc == 0 && !options.deferred_start)
-        rc = weir_pool_start(pool);
+    if (rc == 0)
+        rc = weir__fork_enlist(&pool->guard);
+    if (rc == 0 && !options.deferred_start && (rc = weir_pool_start(pool)) != 0)
+        weir__fork_dismiss(&pool->guard);
     if (rc) {
         weir__pool_destroy(pool);
         return rc;
@@ -234,7 +259,7 @@ static void undo_core_threads(struct weir_pool *pool, struct weir__worker *creat
 }
 
 /* All threads or none: those that could be created wait at the gate until it is known. */
-static int create_core_threads(struct weir_pool *pool) {
+int weir__pool_create_threads(struct weir_pool *pool) {
     uint32_t core = pool->options.on_demand ? 0 : pool->options.threads;
     struct weir__worker *created = NULL;
     int rc = 0;
@@ -254,17 +279,17 @@ static int create_core_threads(struct weir_pool *pool) {
 }
 
 int weir_pool_start(struct weir_pool *pool) {
-    int rc;
+    int rc = weir__pool_check(pool);
 
-    if (!pool)
-        return -EINVAL;
+    if (rc)
+        return rc;
     pthread_mutex_lock(&pool->lifecycle);
     if (weir__pool_mode(pool) != POOL_OPEN)
         rc = -ESHUTDOWN;
     else if (pool->started)
         rc = -EALREADY;
     else
-        rc = create_core_threads(pool);
+        rc = weir__pool_create_threads(pool);
     pthread_mutex_unlock(&pool->lifecycle);
     /* Tasks that came before the start, and nobody to take them. */
     if (rc == 0 && pool->scheduler->queued(pool) > 0)
@@ -273,10 +298,10 @@ int weir_pool_start(struct weir_pool *pool) {
 }
 
 int weir_pool_prestart(struct weir_pool *pool) {
-    int started = 0, rc = 0;
+    int started = 0, rc = weir__pool_check(pool);
 
-    if (!pool)
-        return -EINVAL;
+    if (rc)
+        return rc;
     if (weir__pool_mode(pool) != POOL_OPEN)
         return -ESHUTDOWN;
     for (;;) {
@@ -304,8 +329,9 @@ void weir__pool_prepare_thread(struct weir_pool *pool, uint32_t index) {
 int weir_pool_resize(struct weir_pool *pool, uint32_t threads, uint32_t max_threads) {
     struct weir_pool_options sizes = {.threads = threads, .max_threads = max_threads};
 
-    if (!pool || fill_sizes(&sizes) != 0)
-        return -EINVAL;
+    int rc = pool ? fill_sizes(&sizes) : -EINVAL;
+    if (rc || (rc = weir__pool_check(pool)) != 0)
+        return rc;
     pthread_mutex_lock(&pool->lifecycle);
     pool->options.threads = sizes.threads;
     pool->options.max_threads = sizes.max_threads;
@@ -321,8 +347,10 @@ int weir_pool_resize(struct weir_pool *pool, uint32_t threads, uint32_t max_thre
 }
 
 int weir_pool_set_keep_alive(struct weir_pool *pool, uint64_t keep_alive_ns, bool core_timeout) {
-    if (!pool)
-        return -EINVAL;
+    int rc = weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     pthread_mutex_lock(&pool->lifecycle);
     pool->options.keep_alive_ns = keep_alive_ns;
     pool->options.core_timeout = core_timeout;
@@ -345,8 +373,10 @@ size_t weir_pool_size(struct weir_pool *pool) {
 /* ---- Pause ---- */
 
 int weir_pool_pause(struct weir_pool *pool) {
-    if (!pool)
-        return -EINVAL;
+    int rc = weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     pthread_mutex_lock(&pool->lifecycle);
     bool open = weir__pool_mode(pool) == POOL_OPEN;
     if (open)
@@ -356,8 +386,10 @@ int weir_pool_pause(struct weir_pool *pool) {
 }
 
 int weir_pool_resume(struct weir_pool *pool) {
-    if (!pool)
-        return -EINVAL;
+    int rc = weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     /* seq_cst: workers look again after look_up, and must see it. */
     uint32_t before = atomic_fetch_and_explicit(&pool->sizing.attention,
                                                 ~(uint32_t)ATTENTION_PAUSED, memory_order_seq_cst);

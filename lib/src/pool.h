@@ -2,6 +2,7 @@
 #ifndef WEIR__POOL_H
 #define WEIR__POOL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include "future.h"
 #include "idle.h"
 #include "injector.h"
+#include "orphan.h"
 #include "platform/condition.h"
 #include "platform/futex.h"
 #include "platform/thread.h"
@@ -36,11 +38,14 @@ enum weir__gate { GATE_SHUT = 0, GATE_GO = 1, GATE_ABORT = 2 };
  * Something of a floor above that lives as long as the pool, such as its timers. closing is called
  * in each shutdown, with no lock held; with POOL_DRAINING it may answer true: the pool then refuses
  * its users from now on, but accepts weir__pool_submit_held and ends only when
- * weir__pool_release was called once. destroy is called when the pool is freed.
+ * weir__pool_release was called once. orphaned, which may be NULL, is called in a child of fork,
+ * before the pool is adopted or destroyed there: threads and tasks of the attachment are gone.
+ * destroy is called when the pool is freed.
  */
 struct weir__attachment {
     struct weir__attachment *next;
     bool (*closing)(struct weir__attachment *self, enum weir__pool_mode mode);
+    void (*orphaned)(struct weir__attachment *self);
     void (*destroy)(struct weir__attachment *self);
 };
 
@@ -48,7 +53,8 @@ struct weir_pool {
     struct weir__host host; /* first: a future knows its pool by this */
     const struct weir__scheduler *scheduler;
     _Atomic uint32_t mode;
-    bool timed; /* hooks want to know when tasks were queued and ran */
+    _Atomic uint32_t generation; /* of the process that its threads are in */
+    bool timed;                  /* hooks want to know when tasks were queued and ran */
     enum weir_full_policy full;
     uint32_t bands;
     uint64_t idle_spin_ns;
@@ -85,12 +91,25 @@ struct weir_pool {
     _Atomic bool ended;      /* closed, no thread is left, and that was told */
     _Atomic uint32_t stages; /* moves when mode, live or ended does: what await sleeps on */
 
+    struct weir__fork_guard guard;
+
     /* Outside threads between claiming a task and their last touch of the pool. */
     _Atomic uint32_t visitors;
 };
 
 static inline enum weir__pool_mode weir__pool_mode(const struct weir_pool *pool) {
     return (enum weir__pool_mode)atomic_load_explicit(&pool->mode, memory_order_relaxed);
+}
+
+static inline bool weir__pool_is_orphan(const struct weir_pool *pool) {
+    return atomic_load_explicit(&pool->generation, memory_order_acquire) != weir__fork_generation();
+}
+
+/* By each call that needs the pool's threads, or changes the pool: 0, or an error to return. */
+static inline int weir__pool_check(struct weir_pool *pool) {
+    if (!pool)
+        return -EINVAL;
+    return weir__pool_is_orphan(pool) ? weir__orphan_adopt(pool) : 0;
 }
 
 static inline uint32_t weir__pool_attention(const struct weir_pool *pool) {
@@ -113,6 +132,9 @@ static inline void weir__pool_stage(struct weir_pool *pool) {
 
 /* Frees a pool without threads. */
 void weir__pool_destroy(struct weir_pool *pool);
+
+/* Creates all core threads, or none. With the lifecycle mutex held. */
+int weir__pool_create_threads(struct weir_pool *pool);
 
 /* In a new thread: its name, CPUs and memory. */
 void weir__pool_prepare_thread(struct weir_pool *pool, uint32_t index);

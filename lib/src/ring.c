@@ -123,6 +123,22 @@ size_t weir__ring_skip_spent(struct weir__ring *ring) {
     return freed;
 }
 
+struct weir_task *weir__ring_harvest(struct weir__ring *ring, struct weir_task *rest) {
+    for (size_t i = 0; i < ring->capacity; i++) {
+        struct weir__ring_slot *slot = &ring->slots[i];
+        struct weir_task *task = atomic_load_explicit(&slot->task, memory_order_relaxed);
+        if (!task || atomic_load_explicit(&slot->turn, memory_order_relaxed) % 2 == 0)
+            continue;
+        task->weir__next = rest;
+        rest = task;
+    }
+    bool closed = atomic_load_explicit(&ring->tail, memory_order_relaxed) & CLOSED;
+    weir__ring_init(ring, ring->slots, ring->capacity);
+    if (closed)
+        weir__ring_close(ring);
+    return rest;
+}
+
 void weir__ring_close(struct weir__ring *ring) {
     atomic_fetch_or_explicit(&ring->tail, CLOSED, memory_order_seq_cst);
 }

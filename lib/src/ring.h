@@ -70,6 +70,10 @@ struct weir_task *weir__ring_pop(struct weir__ring *ring, size_t *freed);
 /* Passes the positions at the head that claimers have emptied, as pop would. Returns how many. */
 size_t weir__ring_skip_spent(struct weir__ring *ring);
 
+/* In a child of fork, where nobody else uses it: takes all, linked through weir__next, in front of
+ * those given, and begins anew. What was on its way in was never accepted. */
+struct weir_task *weir__ring_harvest(struct weir__ring *ring, struct weir_task *rest);
+
 /* From now on push fails. */
 void weir__ring_close(struct weir__ring *ring);
 

@@ -227,6 +227,14 @@ static struct weir_task *take_any(struct weir_pool *pool) {
     return pop(pool, false);
 }
 
+static struct weir_task *harvest(struct weir_pool *pool) {
+    struct weir_task *tasks = NULL;
+
+    for (uint32_t band = pool->bands; band-- > 0;)
+        tasks = weir__ring_harvest(&pool->rings[band], tasks);
+    return tasks;
+}
+
 static void close_all(struct weir_pool *pool) {
     for (uint32_t band = 0; band < pool->bands; band++)
         weir__ring_close(&pool->rings[band]);
@@ -273,6 +281,7 @@ const struct weir__scheduler weir__ringed = {
     .take_any = take_any,
     .removed = removed,
     .abandon = abandon,
+    .harvest = harvest,
     .close = close_all,
     .is_closed = is_closed,
     .look_up = look_up,

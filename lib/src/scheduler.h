@@ -43,6 +43,9 @@ struct weir__scheduler {
     /* The thread of a worker that runs, or has just been hired, ends: takes it off the counts and
      * hands over what lies in its own queue. */
     void (*abandon)(struct weir__worker *worker);
+    /* In a child of fork, where nobody else uses the pool: takes whatever is queued, linked through
+     * weir__next, and leaves the queues empty, open and with nothing ever counted. */
+    struct weir_task *(*harvest)(struct weir_pool *pool);
     /* From now on submit fails; workers that sleep and submitters that wait for room return. */
     void (*close)(struct weir_pool *pool);
     bool (*is_closed)(struct weir_pool *pool);

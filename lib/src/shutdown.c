@@ -119,8 +119,10 @@ static int end(struct weir_pool *pool, enum weir__pool_mode mode) {
 }
 
 int weir_pool_shutdown(struct weir_pool *pool, enum weir_shutdown_mode mode) {
-    if (!pool || mode > WEIR_CANCEL_RUNNING)
-        return -EINVAL;
+    int rc = mode > WEIR_CANCEL_RUNNING ? -EINVAL : weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     if (mode == WEIR_CANCEL_RUNNING)
         atomic_store_explicit(&pool->host.cancelled, 1, memory_order_relaxed);
     return end(pool, mode == WEIR_DRAIN ? POOL_DRAINING : POOL_CANCELLING);
@@ -145,8 +147,9 @@ ptrdiff_t weir_pool_take_back(struct weir_pool *pool, struct weir_taken *taken, 
     size_t count = 0;
     struct weir_task *task;
 
-    if (!pool || (!taken && n) || n > PTRDIFF_MAX)
-        return -EINVAL;
+    int rc = (!taken && n) || n > PTRDIFF_MAX ? -EINVAL : weir__pool_check(pool);
+    if (rc)
+        return rc;
     while (count < n && (task = pool->scheduler->take_any(pool))) {
         if (!weir__claim_take(task, TASK_CANCELLED))
             continue;
@@ -159,8 +162,10 @@ ptrdiff_t weir_pool_take_back(struct weir_pool *pool, struct weir_taken *taken, 
 }
 
 int weir_pool_remove(struct weir_pool *pool, struct weir_task *task) {
-    if (!pool || !task || (task->flags & WEIR__TASK_FUTURE))
-        return -EINVAL;
+    int rc = !task || (task->flags & WEIR__TASK_FUTURE) ? -EINVAL : weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     if (!weir__claim_remove(task))
         return -ENOENT;
     pool->scheduler->removed(pool);
@@ -171,8 +176,10 @@ int weir_pool_remove(struct weir_pool *pool, struct weir_task *task) {
 /* ---- Waiting ---- */
 
 int weir_pool_await_idle(struct weir_pool *pool, uint64_t deadline_ns) {
-    if (!pool)
-        return -EINVAL;
+    int rc = weir__pool_check(pool);
+
+    if (rc)
+        return rc;
     if (weir__frame_inside_host(&pool->host))
         return -EDEADLK;
     return weir__quiescence_await(&pool->quiescence, deadline_ns);
@@ -183,10 +190,10 @@ static bool has_ended(struct weir_pool *pool) {
 }
 
 int weir_pool_await(struct weir_pool *pool, uint64_t deadline_ns) {
-    int late = 0;
+    int late = 0, rc = weir__pool_check(pool);
 
-    if (!pool)
-        return -EINVAL;
+    if (rc)
+        return rc;
     if (weir__frame_inside_host(&pool->host))
         return -EDEADLK;
     for (;;) {
@@ -205,7 +212,7 @@ enum weir_pool_phase weir_pool_phase(struct weir_pool *pool) {
     if (!pool)
         return WEIR_POOL_ENDED;
     enum weir__pool_mode mode = weir__pool_mode(pool);
-    if (mode == POOL_BROKEN)
+    if (mode == POOL_BROKEN || weir__pool_is_orphan(pool))
         return WEIR_POOL_BROKEN;
     return has_ended(pool) ? WEIR_POOL_ENDED : (enum weir_pool_phase)mode;
 }
@@ -224,10 +231,15 @@ int weir_pool_free(struct weir_pool *pool) {
         return 0;
     if (weir__frame_inside_host(&pool->host))
         return -EDEADLK;
-    weir_pool_shutdown(pool, WEIR_DRAIN);
-    weir_pool_await(pool, WEIR_FOREVER);
-    weir__sizing_join(pool);
-    await_visitors(pool);
+    if (weir__pool_is_orphan(pool)) {
+        weir__orphan_drop(pool);
+    } else {
+        weir_pool_shutdown(pool, WEIR_DRAIN);
+        weir_pool_await(pool, WEIR_FOREVER);
+        weir__sizing_join(pool);
+        await_visitors(pool);
+    }
+    weir__fork_dismiss(&pool->guard);
     weir__pool_destroy(pool);
     return 0;
 }

@@ -294,6 +294,16 @@ static struct weir_task *take_any(struct weir_pool *pool) {
     return task;
 }
 
+static struct weir_task *harvest(struct weir_pool *pool) {
+    struct weir__roster *roster = &pool->sizing.roster;
+    struct weir_task *tasks = NULL;
+
+    for (uint32_t i = weir__roster_count(roster); i-- > 0;)
+        for (uint32_t band = 0; band < pool->bands; band++)
+            tasks = weir__deque_harvest(&weir__roster_at(roster, i)->deques[band], tasks);
+    return weir__injector_harvest(&pool->injector, tasks);
+}
+
 static void close_all(struct weir_pool *pool) {
     weir__injector_close(&pool->injector);
     weir__idle_wake_all(&pool->idle);
@@ -342,6 +352,7 @@ const struct weir__scheduler weir__stealing = {
     .take_any = take_any,
     .removed = removed,
     .abandon = abandon,
+    .harvest = harvest,
     .close = close_all,
     .is_closed = is_closed,
     .look_up = look_up,

@@ -155,6 +155,9 @@ static uint64_t default_deadline(const struct weir_pool *pool) {
 int weir_pool_submit_until(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
     if (!pool || !is_valid(pool, task))
         return -EINVAL;
+    int rc = weir__pool_check(pool);
+    if (rc)
+        return rc;
     if (weir__pool_mode(pool) != POOL_OPEN)
         return refusal(pool);
     return submit_one(pool, task, deadline_ns);
@@ -179,6 +182,8 @@ ptrdiff_t weir_pool_submit_batch(struct weir_pool *pool, struct weir_task *const
     for (size_t i = 0; i < n; i++)
         if (!is_valid(pool, tasks[i]))
             return -EINVAL;
+    if ((rc = weir__pool_check(pool)) != 0)
+        return rc;
     if (weir__pool_mode(pool) != POOL_OPEN)
         return n ? refusal(pool) : 0;
     struct weir__worker *self = weir__worker_self(pool);

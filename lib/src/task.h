@@ -19,6 +19,10 @@ enum {
 /* Internal flag: the task is the first member of a struct weir_future. */
 #define WEIR__TASK_FUTURE (1u << 31)
 
+/* Internal flags, of a future's task: the generation (platform/fork.h) in which it was submitted.
+ */
+#define WEIR__TASK_GENERATION(generation) (((generation)&0x7FFFu) << 16)
+
 /* Where a queued task lies: the address of an injector, or of a slot of a deque or a ring with the
  * lowest bit set; 0 when it is in no queue. Written by whoever puts the task into a queue, before
  * others can find it there. */

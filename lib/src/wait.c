@@ -189,6 +189,13 @@ int weir__wait_helping(struct weir_future *future, uint64_t deadline_ns) {
     return sleep_for(&future, 1, &callback, WEIR_ALL, deadline_ns);
 }
 
+static bool any_orphan(struct weir_future *const *futures, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (weir__future_is_orphan(futures[i]))
+            return true;
+    return false;
+}
+
 static bool any_null(struct weir_future *const *futures, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!futures[i])
@@ -208,6 +215,8 @@ ptrdiff_t weir_wait(struct weir_future *const *futures, size_t n, enum weir_wait
     ptrdiff_t index = find_decisive(futures, n, mode);
     if (index >= 0)
         return index;
+    if (any_orphan(futures, n))
+        return -EOWNERDEAD;
     claim_some(futures, n, mode);
     /* Counted first: what is terminal then is seen by the search after it. */
     size_t pending = count_pending(futures, n, &own);

@@ -128,9 +128,12 @@ static void thread_ends(void *arg) {
 
 /* The task's memory belongs to its owner again as soon as its run is entered. */
 static void run_task(struct weir_pool *pool, struct weir_task *task, bool visitor) {
-    struct run run = {.pool = pool, .task = task, .visitor = visitor};
+    struct run run; /* no initialiser: it would clear what only timed runs use, for every task */
     int status;
 
+    run.pool = pool;
+    run.task = task;
+    run.visitor = visitor;
     run.worker = weir__worker_self(pool);
     run.is_future = awaitable(task) != NULL;
     weir__frame_enter(&run.frame, &pool->host, awaitable(task));
