@@ -38,10 +38,13 @@ RUN ?=
 
 bench: deps-core-report-peers ## measure the pools on this machine, plot, report (BUDGET=180 seconds)
 	@$(MAKE) --no-print-directory build/release/weir-bench build/release/counting.so subjects programs
-	@scripts/campaign $(BUDGET) $(BENCH_RESERVE)
+	@scripts/campaign $(BUDGET) $(BENCH_RESERVE) --field $(FIELD)
 
-bench-full: ## the same with half an hour of measuring
-	@$(MAKE) --no-print-directory bench BUDGET=1800
+# `make bench` measures weir and five rivals; the whole field takes longer.
+FIELD ?= main
+
+bench-full: ## the whole field: every pool and configuration that is there, half an hour
+	@$(MAKE) --no-print-directory bench FIELD=all BUDGET=$(if $(filter file default undefined,$(origin BUDGET)),1800,$(BUDGET))
 
 compare: deps-core-peers ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
 	@test -n "$(A)" -a -n "$(B)" || { echo 'make compare A=weir:stealing B=glib' >&2; exit 64; }

@@ -55,9 +55,9 @@ $(foreach c,rayon tokio threadpool,$(eval $(call rust_rule,$(c))))
 
 programs: $(PROGRAMS) ## the subjects that are programs
 all: programs
-TEST_NEEDS += $(PROGRAMS)
+TEST_NEEDS += $(PROGRAMS) build/release/weir-bench
 .PHONY: programs
 
 ifneq ($(shell command -v $(PYTHON)),)
-TESTS += bench/subjects/test_programs.py scripts/test_scripts.py scripts/test_ranking.py
+TESTS += bench/subjects/test_programs.py bench/subjects/test_field.py scripts/test_scripts.py scripts/test_ranking.py
 endif

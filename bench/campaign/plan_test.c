@@ -8,6 +8,7 @@
 
 #include "bench/campaign/axes.h"
 #include "bench/campaign/plan.h"
+#include "bench/campaign/field.h"
 #include "bench/campaign/story.h"
 #include "bench/campaign/util.h"
 
@@ -38,7 +39,7 @@ static struct subject_list usual_subjects(void) {
 
 static struct plan planned(const struct subject_list *subjects, unsigned cpus, uint64_t budget_s) {
     struct plan plan = {0};
-    struct choices choices = story_all(subjects);
+    struct choices choices = field_all(subjects);
     const struct plan_limits limits = {
         .budget_ns = budget_s * NS_PER_S, .warmup_ns = UINT64_MAX, .min_rounds = PLAN_MIN_ROUNDS};
     story_plan(&plan, subjects, &choices, cpus, NULL);

@@ -1,5 +1,6 @@
 #include "bench/campaign/request.h"
 #include "bench/campaign/axes.h"
+#include "bench/campaign/field.h"
 #include "bench/campaign/nearest.h"
 #include "bench/campaign/util.h"
 
@@ -25,6 +26,7 @@ enum key {
     KEY_BUDGET,
     KEY_RESERVE,
     KEY_SEED,
+    KEY_FIELD,
     KEY_SET,
     KEY_OUT,
     KEY_NAME,
@@ -34,8 +36,10 @@ enum key {
 
 static const struct argp_option own_options[] = {
     {"workload", 'w', "NAME", 0, "what the pools do; weir-bench list shows them (repeatable)", 1},
-    {"subject", 's', "POOL", 0,
-     "name, name:variant, ./my_pool.so or a program (repeatable); default: all", 1},
+    {"subject", 's', "POOL", 0, "name, name:variant, ./my_pool.so or a program (repeatable)", 1},
+    {"field", KEY_FIELD, "main|all", 0,
+     "where no subject is named: weir and its five most telling rivals (default), or everything",
+     1},
     {"set", KEY_SET, "KEY=VALUE", 0, "free setting handed to the subjects (repeatable)", 1},
     {0, 0, 0, 0, "Axes, each a value or a list such as 1,2,4; every combination is measured:", 2},
     {0, 0, 0, 0, "How long and how often:", 3},
@@ -174,6 +178,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_SEED:
         request->seed = request_number("seed", arg, 0, INT64_MAX);
         return 0;
+    case KEY_FIELD:
+        request->whole_field = strcmp(arg, "all") == 0;
+        if (!request->whole_field && strcmp(arg, "main") != 0) {
+            complain("--field: no field '%s'; there are main and all", arg);
+            exit(BENCH_USAGE);
+        }
+        return 0;
     case KEY_OUT:
         request->out = arg;
         return 0;
@@ -274,7 +285,8 @@ char *request_choices(const struct request *request, struct campaign *campaign,
                       struct choices *choices) {
     *choices = (struct choices){0, NULL};
     if (json_array_size(request->subjects) == 0) {
-        *choices = story_all(&campaign->subjects);
+        *choices =
+            request->whole_field ? field_all(&campaign->subjects) : field_main(&campaign->subjects);
         return choices->n ? NULL : text("no subject can be measured; see weir-bench list");
     }
     for (size_t i = 0; i < json_array_size(request->subjects); i++) {

@@ -27,6 +27,7 @@ struct request {
     uint64_t seed;
     const char *out;
     const char *name;
+    bool whole_field; /* of the subjects, where none is named */
     bool json;
     bool quiet;
 };

@@ -44,17 +44,6 @@ struct story {
     unsigned cpus;
 };
 
-struct choices story_all(const struct subject_list *subjects) {
-    struct choices all = {0, NULL};
-    for (size_t i = 0; i < subjects->n; i++) {
-        for (size_t v = 0; v < subject_variants(&subjects->items[i]); v++) {
-            all.items = must_grow(all.items, all.n + 1, sizeof *all.items);
-            all.items[all.n++] = (struct choice){i, v};
-        }
-    }
-    return all;
-}
-
 size_t story_grid(unsigned cpus, unsigned grid[STORY_GRID_MAX]) {
     size_t n = 0;
     if (cpus > GRID_THIN_ABOVE) {
@@ -96,7 +85,7 @@ static void add(struct story *story, json_t *cell, unsigned rank, unsigned progr
             continue;
         }
         if (subject_is_program(subject)) {
-            own = choice.variant == 0 ? program : RANK_PROGRAM_REST;
+            own = choice.variant < MAIN_VARIANTS ? program : RANK_PROGRAM_REST;
         } else if (subject_has_no_workers(subject) && !full) {
             own = RANK_GRID; /* the same measurement again, as far as it is concerned */
         } else if (choice.variant >= MAIN_VARIANTS) {
@@ -140,7 +129,10 @@ static void tell_wait(struct story *story) {
                                  (int)story->cpus, "pattern", patterns[i], "window", window);
         unsigned rank = i == 0 ? RANK_SIGNAL : i < 3 ? RANK_FUTURES : RANK_PATTERNS;
         bool nested = strcmp(patterns[i], "nested") == 0;
-        add(story, cell, rank, i == 0 ? RANK_PROGRAM : RANK_PROGRAM_REST,
+        add(story, cell, rank,
+            i == 0  ? RANK_PROGRAM
+            : i < 3 ? RANK_PROGRAM_MORE
+                    : RANK_PROGRAM_REST,
             nested ? rank : RANK_VARIANT);
     }
 }
@@ -161,7 +153,8 @@ static void tell_contention(struct story *story) {
             json_t *cell = json_pack("{s:s,s:i,s:i,s:i}", "workload", "contention", "workers",
                                      (int)grid[w], "producers", (int)grid[p], "capacity", 0);
             bool corner = grid[w] == story->cpus && (grid[p] == story->cpus || grid[p] == 1);
-            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID, RANK_PROGRAM_REST, RANK_VARIANT);
+            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID,
+                corner ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST, RANK_VARIANT);
         }
     }
 }
@@ -174,13 +167,15 @@ static void tell_latency(struct story *story) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
                                  (int)workers, "arrivals", "poisson", "service", "exponential",
                                  "service_ns", 20000, "utilisation", loads[i]);
-        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, RANK_PROGRAM_REST, RANK_VARIANT);
+        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW,
+            i == 0 ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST, RANK_VARIANT);
     }
 }
 
-/* A cell of a workload that programs do not have. */
+/* A cell whose rank says by itself whether programs are worth their start-up there. */
 static void tell_one(struct story *story, json_t *cell, unsigned rank) {
-    add(story, must(cell), rank, RANK_PROGRAM_REST, RANK_VARIANT);
+    add(story, must(cell), rank, rank < RANK_MORE ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST,
+        RANK_VARIANT);
 }
 
 static void tell_wakeup(struct story *story) {

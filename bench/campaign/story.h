@@ -17,9 +17,6 @@ struct choices {
     struct choice *items;
 };
 
-/* All variants of all subjects that are there. The caller frees items. */
-struct choices story_all(const struct subject_list *subjects);
-
 #define STORY_GRID_MAX 8
 
 /* Worker counts 1, 2, 4 … 2 × cpus; on many CPUs at most five of them, 1, cpus and 2 × cpus among

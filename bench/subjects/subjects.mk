@@ -124,4 +124,9 @@ build/debug/tests/bench/subjects/pending_test: $(call objects,debug,bench/subjec
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) -o $@ $^ -lcmocka
 
-TESTS += build/debug/tests/bench/subjects/pending_test
+build/debug/tests/bench/subjects/field_test: build/debug/bench/subjects/field_test.o build/debug/bench/plugin.o
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) -rdynamic -o $@ $^ -lcmocka -ldl
+
+TESTS      += build/debug/tests/bench/subjects/pending_test build/debug/tests/bench/subjects/field_test
+TEST_NEEDS += subjects

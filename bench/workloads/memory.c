@@ -194,8 +194,9 @@ static void measure(struct cell_run *run) {
     uint64_t workers = cell_axis_number(run, "workers");
     uint64_t queued = cell_axis_number(run, "queued");
     yard.run = run;
-    if (run->capabilities & WEIR_SUBJECT_ONE_THREAD_A_TASK) {
-        cell_record_end(run->record, CELL_UNSUPPORTED, "no queue: every task has a thread");
+    if (run->capabilities & (WEIR_SUBJECT_ONE_THREAD_A_TASK | WEIR_SUBJECT_REJECTS)) {
+        cell_record_end(run->record, CELL_UNSUPPORTED,
+                        "no queue: a task has a thread or is refused");
         return;
     }
     if (!cell_run_ledger(run, workers + queued)) {
