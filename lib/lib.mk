@@ -43,3 +43,4 @@ $(foreach f,$(LIB_TEST_FLAVOURS),$(eval $(call lib_test_rules,$(f))))
 TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers
 
 include lib/checks.mk
+include lib/install.mk
