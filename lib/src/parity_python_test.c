@@ -35,17 +35,17 @@ static void thread_starts_with_each_submit_while_none_is_idle(void **state) {
 
 static void idle_thread_takes_the_next_task_and_no_other_starts(void **state) {
     struct weir_pool_options options = occupied_options(state);
+    struct plug plugs[50] = {PLUG};
     struct weir_pool *pool = NULL;
 
     options.threads = 3;
     options.on_demand = true;
     assert_int_equal(weir_pool_new(&pool, &options), 0);
     for (unsigned i = 0; i < 50; i++) {
-        struct plug plug = PLUG;
-        assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
-        event_await(&plug.begun, 1);
+        assert_int_equal(weir_pool_execute(pool, plug_run, &plugs[i]), 0);
+        event_await(&plugs[i].begun, 1);
         uint64_t parks = unit_stats(pool).parks; /* of a thread that is inside the task */
-        event_raise(&plug.release);
+        event_raise(&plugs[i].release);
         UNTIL(unit_stats(pool).parks > parks);
     }
     assert_int_equal(unit_stats(pool).largest, 1);
