@@ -51,6 +51,9 @@ enum weir_subject_capability {
     /* When memory or threads run out a call fails with -ENOMEM or -EAGAIN, or the pool goes on with
      * fewer threads; what was accepted is not lost, and nothing aborts. */
     WEIR_SUBJECT_EXHAUSTION = 1 << 12,
+    /* NESTED also while the task holds a lock that other tasks want: a thread that awaits runs
+     * nobody else's task. */
+    WEIR_SUBJECT_NESTED_LOCKED = 1 << 13,
 };
 
 /* How shutdown() treats queued tasks. */

@@ -178,8 +178,19 @@ static int load_subject(int board_fd) {
     return CHILD_OK;
 }
 
+/* Of the one configuration that was asked for, or of the subject. */
+static uint32_t wanted_capabilities(void) {
+    const struct weir_subject_variant *v = subject->variants;
+    for (; v != NULL && v->name != NULL; v++) {
+        if (strcmp(v->name, board->settings.variant) == 0) {
+            return subject->capabilities & ~v->lacks;
+        }
+    }
+    return subject->capabilities;
+}
+
 static void describe_scenario(const struct scenario *s, struct scenario_text *text) {
-    const char *lacks = scenario_lacks(s, subject, subject->capabilities);
+    const char *lacks = scenario_lacks(s, subject, wanted_capabilities());
     snprintf(text->name, sizeof(text->name), "%s", s->name);
     snprintf(text->invariant, sizeof(text->invariant), "%s", s->invariant);
     snprintf(text->lacks, sizeof(text->lacks), "%s", lacks != NULL ? lacks : "");

@@ -121,7 +121,7 @@ static void unmap_released(void) {
 
 /* ---- The pool ------------------------------------------------------------------------------ */
 
-static void on_dropped(void *arg) {
+void episode_dropped(void *arg) {
     struct task *t = arg;
     if (atomic_fetch_add_explicit(&record_of(t)->dropped, 1, memory_order_relaxed) != 0) {
         episode_fail(t->episode, "double drop", "task %u was reported as dropped twice", t->id);
@@ -182,7 +182,7 @@ static int open_pool(struct episode *e) {
         .full = e->spec->full[0] != '\0' ? e->spec->full : NULL,
         .config = e->spec->variant[0] != '\0' ? e->spec->variant : NULL,
         .options = s->option_count != 0 ? options : NULL,
-        .dropped = episode_can(e, WEIR_SUBJECT_DROPS) ? on_dropped : NULL,
+        .dropped = episode_can(e, WEIR_SUBJECT_DROPS) ? episode_dropped : NULL,
     };
     return e->subject->open(&config, &e->pool);
 }
@@ -283,6 +283,10 @@ static void note_accepted(struct task *t) {
 
 static void note_refused(struct task *t) {
     atomic_fetch_add_explicit(&record_of(t)->refused, 1, memory_order_relaxed);
+}
+
+void episode_note(struct task *t, bool accepted) {
+    accepted ? note_accepted(t) : note_refused(t);
 }
 
 enum handed episode_try(struct episode *e, struct task *t, weir_subject_fn fn) {

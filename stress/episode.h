@@ -103,6 +103,10 @@ void episode_quiesce(struct episode *e); /* any thread; an error is a verdict */
  * below. */
 void task_prepare(struct task *t);
 
+/* For scenarios that hand tasks over in ways of their own: what the call said, and a drop. */
+void episode_note(struct task *t, bool accepted);
+void episode_dropped(void *task);
+
 /* Outcome of handing a task over. */
 enum handed { HANDED_ACCEPTED, HANDED_REFUSED_FULL, HANDED_REFUSED_SHUTDOWN };
 

@@ -17,12 +17,16 @@
 #include "lib/src/platform/point.h"
 #endif
 
-#define BATCH ((size_t)256)
+#define BATCH         ((size_t)256)
+#define KEEP_ALIVE_NS UINT64_C(100000) /* of threads above the core size */
+#define SPARES        8u
 
 struct variant {
     enum weir_scheduler scheduler;
     enum weir_wait_policy wait;
     uint64_t idle_spin_ns;
+    uint32_t bands;  /* tasks are spread over them */
+    bool comes_goes; /* no core threads: each starts when there is work, and leaves soon */
 };
 
 static const struct weir_subject_variant variants[] = {
@@ -34,18 +38,41 @@ static const struct weir_subject_variant variants[] = {
     {"stealing-block", "per-worker deques and injector; waits block",
      WEIR_SUBJECT_FIFO | WEIR_SUBJECT_NESTED},
     {"locked-block", "one mutex, two conditions; waits block", WEIR_SUBJECT_NESTED},
+#ifdef WEIR_STRESS /* what weir-stress attacks besides */
+    {"ring", "one bounded lock-free ring; waits claim", 0},
+    {"ring-spare", "ring; a spare thread stands in for a waiting one", 0},
+    {"stealing-help", "per-worker deques and injector; who waits runs any task",
+     WEIR_SUBJECT_FIFO | WEIR_SUBJECT_NESTED_LOCKED},
+    {"stealing-dynamic", "no core threads; they leave after 100 us without work",
+     WEIR_SUBJECT_FIFO},
+    {"locked-dynamic", "the same on one mutex", 0},
+    {"ring-bands", "ring; tasks spread over three bands", WEIR_SUBJECT_FIFO},
+    {"stealing-bands", "stealing; tasks spread over three bands", WEIR_SUBJECT_FIFO},
+#endif
     {NULL, NULL, 0},
 };
 
 static const struct variant settings[] = {
-    {WEIR_STEALING, WEIR_WAIT_CLAIM, 0},     {WEIR_LOCKED, WEIR_WAIT_CLAIM, 0},
-    {WEIR_STEALING, WEIR_WAIT_CLAIM, 20000}, {WEIR_STEALING, WEIR_WAIT_BLOCK, 0},
-    {WEIR_LOCKED, WEIR_WAIT_BLOCK, 0},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 0, 1, false},
+    {WEIR_LOCKED, WEIR_WAIT_CLAIM, 0, 1, false},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 20000, 1, false},
+    {WEIR_STEALING, WEIR_WAIT_BLOCK, 0, 1, false},
+    {WEIR_LOCKED, WEIR_WAIT_BLOCK, 0, 1, false},
+#ifdef WEIR_STRESS
+    {WEIR_RING, WEIR_WAIT_CLAIM, 0, 1, false},
+    {WEIR_RING, WEIR_WAIT_SPARE, 0, 1, false},
+    {WEIR_STEALING, WEIR_WAIT_HELP, 0, 1, false},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 0, 1, true},
+    {WEIR_LOCKED, WEIR_WAIT_CLAIM, 0, 1, true},
+    {WEIR_RING, WEIR_WAIT_CLAIM, 0, 3, false},
+    {WEIR_STEALING, WEIR_WAIT_CLAIM, 0, 3, false},
+#endif
 };
 
 struct subject_pool {
     struct weir_pool *pool;
     bool nested; /* a task may wait for a task of its own */
+    uint32_t bands;
     void (*dropped)(void *arg);
 };
 
@@ -108,7 +135,11 @@ static int subject_open(const struct weir_subject_config *config, void **out) {
     weir_pool_options_init(&options);
     if (find_variant(config->config, &variant) || full_policy(config->full, &options.full))
         return -EINVAL;
-    options.threads = config->workers;
+    options.threads = variant.comes_goes ? WEIR_NO_CORE : config->workers;
+    options.max_threads = variant.comes_goes ? config->workers : 0;
+    options.keep_alive_ns = KEEP_ALIVE_NS;
+    options.max_spares = variant.wait == WEIR_WAIT_SPARE ? SPARES : 0;
+    options.bands = variant.bands;
     options.capacity = config->capacity;
     options.scheduler = variant.scheduler;
     options.wait = variant.wait;
@@ -120,7 +151,8 @@ static int subject_open(const struct weir_subject_config *config, void **out) {
     if (!subject)
         return -ENOMEM;
     subject->dropped = config->dropped;
-    subject->nested = variant.wait == WEIR_WAIT_CLAIM;
+    subject->nested = variant.wait != WEIR_WAIT_BLOCK;
+    subject->bands = variant.bands;
     int rc = weir_pool_new(&subject->pool, &options);
     if (rc) {
         free(subject);
@@ -147,13 +179,18 @@ static void drop_fn(struct weir_task *task, int error) {
         copy.dropped(copy.arg);
 }
 
+/* Neighbours go to different bands. */
+static uint32_t band(const struct subject_pool *subject, const void *arg) {
+    return WEIR_TASK_BAND((uintptr_t)arg / 64 % subject->bands);
+}
+
 /* What weir_pool_execute does, with a drop that tells the harness. */
 static struct weir_task *make_task(struct subject_pool *subject, weir_subject_fn fn, void *arg) {
     struct fn_task *task = malloc(sizeof *task);
 
     if (!task)
         return NULL;
-    *task = (struct fn_task){.task = {.run = run_fn, .drop = drop_fn},
+    *task = (struct fn_task){.task = {.run = run_fn, .drop = drop_fn, .flags = band(subject, arg)},
                              .fn = fn,
                              .dropped = subject->dropped,
                              .arg = arg};
@@ -238,7 +275,8 @@ static int subject_async(void *pool, weir_subject_call call, void *arg, void *me
     ticket->call = call;
     ticket->arg = arg;
     weir_future_init(&ticket->future);
-    return weir_pool_submit(subject->pool, weir_future_task(&ticket->future, run_call, ticket, 0));
+    return weir_pool_submit(
+        subject->pool, weir_future_task(&ticket->future, run_call, ticket, band(subject, arg)));
 }
 
 static int subject_await(void *pool, void *memory, uint64_t deadline_ns, void **value) {
@@ -467,7 +505,7 @@ static const struct weir_subject subject = {
     .capabilities = WEIR_SUBJECT_NESTED | WEIR_SUBJECT_FIFO | WEIR_SUBJECT_BOUNDED |
                     WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER |
                     WEIR_SUBJECT_DROPS | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHUTDOWN_INSIDE |
-                    WEIR_SUBJECT_EXHAUSTION,
+                    WEIR_SUBJECT_EXHAUSTION | WEIR_SUBJECT_NESTED_LOCKED,
     .variants = variants,
     .open = subject_open,
     .submit = subject_submit,

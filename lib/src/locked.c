@@ -43,10 +43,33 @@ static int await_room(struct weir_pool *pool, uint64_t deadline_ns) {
     }
 }
 
+/*
+ * Who will look. A submitter that finds nobody asleep has another thread started, so it must not
+ * take a thread for asleep that is not: the condition's own count may be too high. sleepers are the
+ * threads between going to sleep and having the mutex again, each of which looks at the queue next;
+ * called is how many of them have been called for a task. A thread that comes back without having
+ * timed out may be the one that was called; and no more than sleep can be on their way.
+ */
+static int sleep_until_called(struct weir_pool *pool, uint64_t deadline_ns) {
+    pool->sleepers++;
+    int late = weir__condition_wait(&pool->not_empty, &pool->injector.mutex, deadline_ns);
+    pool->sleepers--;
+    if (!late && pool->called > 0)
+        pool->called--;
+    if (pool->called > pool->sleepers)
+        pool->called = pool->sleepers;
+    return late;
+}
+
+static bool somebody_will_look(const struct weir_pool *pool) {
+    return pool->sleepers > pool->called;
+}
+
 /* Wakes a worker. False: none sleeps. */
 static bool signal_not_empty(struct weir_pool *pool) {
-    if (pool->not_empty.waiters == 0)
+    if (!somebody_will_look(pool))
         return false;
+    pool->called++;
     uint64_t wakes = atomic_load_explicit(&pool->locked_wakes, memory_order_relaxed);
     atomic_store_explicit(&pool->locked_wakes, wakes + 1, memory_order_relaxed);
     weir__condition_signal(&pool->not_empty);
@@ -125,8 +148,7 @@ static bool await_task(struct weir__worker *worker) {
     struct weir_pool *pool = worker->pool;
 
     weir__count(&worker->counters.parks);
-    int late = weir__condition_wait(&pool->not_empty, &pool->injector.mutex,
-                                    weir__sizing_idle_deadline(pool));
+    int late = sleep_until_called(pool, weir__sizing_idle_deadline(pool));
     return !late || count(pool) > 0 || !weir__sizing_leave_idle(pool, false);
 }
 
@@ -172,7 +194,7 @@ static struct weir_task *take(struct weir__worker *worker) {
         weir__idle_found(&pool->idle, 0);
     struct weir_task *task = take_locked(worker);
     /* While this thread was on its way no submitter started another one. */
-    bool more = worker->hired && task && count(pool) > 0 && pool->not_empty.waiters == 0;
+    bool more = worker->hired && task && count(pool) > 0 && !somebody_will_look(pool);
     worker->hired = false;
     unlock(pool);
     if (more)
@@ -194,7 +216,7 @@ static int help_sleep(struct weir__worker *worker, bool (*done)(void *arg), void
 
     lock(pool);
     if (!done(arg) && (count(pool) == 0 || weir__pool_is_paused(pool)))
-        late = weir__condition_wait(&pool->not_empty, &pool->injector.mutex, deadline_ns);
+        late = sleep_until_called(pool, deadline_ns);
     unlock(pool);
     return late;
 }

@@ -73,6 +73,7 @@ struct weir_pool {
     struct weir__room room; /* STEALING, RING: the bound, or who waits for room */
     size_t capacity;        /* LOCKED, RING: the bound */
     struct weir__condition not_empty, not_full; /* LOCKED: on the injector's mutex */
+    uint32_t sleepers, called; /* LOCKED: at not_empty, see locked.c; guarded by that mutex */
     _Atomic uint64_t locked_wakes;
 
     struct weir__quiescence quiescence;

@@ -36,6 +36,8 @@ static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
     ptrdiff_t rc = -EAGAIN;
     if (weir__idle_intend(&pool->idle) > 0 || weir__sizing_grow(pool, NULL, false) != -EAGAIN)
         rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
+    else if (weir__pool_mode(pool) != POOL_OPEN)
+        rc = -ESHUTDOWN; /* no thread came because the pool is about to end */
     weir__idle_intent_done(&pool->idle);
     return rc;
 }

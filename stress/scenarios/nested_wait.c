@@ -123,7 +123,7 @@ static void locked(struct episode *e) {
 }
 
 static void run(struct episode *e) {
-    if (episode_below(e, 3) == 0) {
+    if (episode_can(e, WEIR_SUBJECT_NESTED_LOCKED) && episode_below(e, 3) == 0) {
         locked(e);
     } else {
         trees(e);

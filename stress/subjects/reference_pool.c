@@ -343,7 +343,7 @@ const struct weir_subject reference_subject = {
     .capabilities = WEIR_SUBJECT_NESTED | WEIR_SUBJECT_FIFO | WEIR_SUBJECT_BOUNDED |
                     WEIR_SUBJECT_FULL_REJECT | WEIR_SUBJECT_FULL_BLOCK | WEIR_SUBJECT_FULL_CALLER |
                     WEIR_SUBJECT_DROPS | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHUTDOWN_INSIDE |
-                    WEIR_SUBJECT_EXHAUSTION,
+                    WEIR_SUBJECT_EXHAUSTION | WEIR_SUBJECT_NESTED_LOCKED,
     .open = pool_open,
     .submit = pool_submit,
     .quiesce = pool_quiesce,
