@@ -14,19 +14,13 @@ import sys
 import tempfile
 import zlib
 
-WORKLOADS = ("throughput", "contention", "wait", "latency")
-PATTERNS = ("block", "timed", "poll", "callback", "any", "all", "nested", "signal")
-# Axes of each workload in the order in which cells are listed.
-AXES = {
-    "throughput": ("grain_ns", "batch", "capacity", "producers", "workers"),
-    "contention": ("capacity", "producers", "workers"),
-    "wait": ("workers", "window", "pattern"),
-    "latency": ("workers", "arrivals", "service", "service_ns", "utilisation", "rate_per_s"),
-}
+from workloads import AXES, KERNELS, METRICS, PATTERNS, WORKLOADS
+
 CONFIDENCE = 0.95
 LEAST_ROUNDS = 6  # fewer make no claim: no sign interval of 95 % exists
 LEAST_BEYOND = 100  # samples that must lie beyond a quantile
 LEAST_MARGIN = 0.02
+SAME_MOST = 0.10  # on a machine so noisy that the margin is wider, nothing is called the same
 
 
 class RunError(Exception):
@@ -149,8 +143,9 @@ def cell_order(cell):
     values = []
     for axis in AXES.get(workload, ()):
         value = cell.get(axis, 0)
-        if axis == "pattern" and value in PATTERNS:
-            value = PATTERNS.index(value)
+        for known in (PATTERNS, KERNELS):
+            if axis in ("pattern", "kernel") and value in known:
+                value = known.index(value)
         values.append((isinstance(value, str), value))
     return rank, values, cell_key(cell)
 
@@ -202,9 +197,53 @@ def axis_text(axis, value, cell):
         return ""
     if axis == "utilisation":
         return "" if cell.get("rate_per_s") else f"{value} % load"
-    if axis == "rate_per_s":
+    if axis in ("rate_per_s", "tasks_per_s"):
         return f"{value} tasks/s"
+    if axis in WORDS:
+        return WORDS[axis].format(trimmed(duration(value)) if axis.endswith("_ns") else value)
+    if axis == "n":
+        return "" if value == 0 else f"n = {value}"
     return str(value)
+
+
+WORDS = {"notify": "told by {}", "gap_ns": "idle for {}", "efficiency": "{} % of the time",
+         "queued": "{} tasks queued", "tasks": "{} tasks", "hogs": "{} hogs", "share": "{} % sleep",
+         "sleep_ns": "for {}", "alloc": "allocator {}"}
+
+
+def figure(value, shape):
+    """A figure as the tables write it."""
+    if value is None:
+        return "–"
+    if shape == "bytes":
+        for factor, unit in ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")):
+            if abs(value) >= factor:
+                return f"{three(value / factor)} {unit}"
+        return f"{three(value)} B"
+    return {"duration": duration, "count": quantity, "percent": lambda v: f"{three(v)} %",
+            "share": lambda v: f"{three(100 * v)} %", "ratio": lambda v: f"{three(v)}×"}[shape](value)
+
+
+def erlang_response(servers, load, mean, q):
+    """q-quantile of the response time of M/M/c: what no pool can be faster than."""
+    offered, blocked = servers * load, 1.0
+    for n in range(1, servers + 1):
+        blocked = offered * blocked / (n + offered * blocked)
+    waits = blocked / (1 - load * (1 - blocked))
+    d = servers * (1 - load)
+
+    def survival(t):
+        both = ((1 + t) * math.exp(-t) if abs(d - 1) < 1e-9
+                else (d * math.exp(-t) - math.exp(-d * t)) / (d - 1))
+        return (1 - waits) * math.exp(-t) + waits * both
+
+    low, high = 0.0, 1.0
+    while survival(high) > 1 - q:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if survival(middle) > 1 - q else (low, middle)
+    return high * mean
 
 
 def phrase(cell, without=()):
@@ -383,24 +422,29 @@ class Run:
         if workload == "latency":
             q = self.tail(cell)
             return lambda sample: inverse_quantile(sample, q)
-        name = "round_trips_per_s" if workload == "wait" else "tasks_per_s"
-        return lambda sample: sample["values"].get(name)
+        name, _, higher = METRICS.get(workload, ("tasks_per_s", "", True))
+        if higher:
+            return lambda sample: sample["values"].get(name)
+        return lambda sample: inverse(sample["values"].get(name))
 
     def merit_name(self, cell):
         if cell["workload"] == "latency":
             return f"p{self.tail(cell) * 100:g} of the latency"
-        return "round trips per second" if cell["workload"] == "wait" else "tasks per second"
+        return METRICS.get(cell["workload"], ("", "tasks per second", True))[1]
 
 
 # ---- Comparing ------------------------------------------------------------------------------
+
+
+def inverse(value):
+    return 1 / value if value and value > 0 else None
 
 
 def inverse_quantile(sample, q):
     total = Histogram()
     if "total" in sample["hist"]:
         total.add(sample["hist"]["total"])
-    value = total.quantile(q)
-    return 1 / value if value else None
+    return inverse(total.quantile(q))
 
 
 def noise(logs):
@@ -449,7 +493,8 @@ def verdict(middle, interval, margin):
         return "FASTER"
     if high < 0 and middle < -margin:
         return "SLOWER"
-    if low >= -margin and high <= margin:
+    same = min(margin, math.log1p(SAME_MOST))
+    if low >= -same and high <= same:
         return "SAME"
     return "UNRESOLVED"
 

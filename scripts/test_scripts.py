@@ -120,6 +120,7 @@ class Statistics(unittest.TestCase):
         self.assertEqual(samples.verdict(0.01, (0.005, 0.03), margin), "UNRESOLVED")
         self.assertEqual(samples.verdict(0.5, (-0.1, 0.6), margin), "UNRESOLVED")
         self.assertEqual(samples.verdict(0.5, None, margin), "UNRESOLVED")
+        self.assertEqual(samples.verdict(0.0, (-0.2, 0.2), 0.4), "UNRESOLVED")
 
 
 class Histograms(unittest.TestCase):
@@ -202,7 +203,8 @@ class Report(InRun):
             self.assertEqual(page.count("<title id="), 5)
         urls = re.findall(r'(?:\b(\w[\w:-]*)\s*=\s*["\']|url\(["\']?|@import\s+["\']?)https?://', page)
         self.assertEqual([a for a in urls if not a.startswith("xmlns")], [])
-        self.assertNotIn("<script", page)
+        self.assertEqual(page.count("<script"), 1)  # inline: sorts tables
+        self.assertNotIn("<script ", page)
         self.assertIn("3.00×", page)
         ids = re.findall(r'\bid=["\']([^"\']+)', page)
         self.assertEqual(len(set(ids)), len(ids))
@@ -261,9 +263,79 @@ class Report(InRun):
         self.assertEqual(run.returncode, 0, run.stderr)
 
 
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Presses the head of the second column of the first table twice, and tells what stands first.
+PRESS = """<script>
+{
+  const table = document.querySelector("table"), head = table.tHead.rows[0].cells[2];
+  const first = () => table.tBodies[0].rows[0].cells[0].textContent;
+  head.querySelector("button").click();
+  const up = first();
+  head.querySelector("button").click();
+  document.title = ["sorted", up, first(), head.getAttribute("aria-sort")].join("|");
+}
+</script></body>"""
+
+
+@unittest.skipUnless(BROWSER, "no browser (Debian package chromium)")
+class InBrowser(InRun):
+    def open(self, page):
+        """The page as the browser holds it after its scripts, and what it asked the network for."""
+        path = os.path.join(self.directory, "page.html")
+        log = os.path.join(self.directory, "net.json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page)
+        run = subprocess.run(
+            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--no-first-run", "--disable-background-networking", "--disable-component-update",
+             f"--user-data-dir={self.directory}/profile", f"--log-net-log={log}",
+             "--virtual-time-budget=2000", "--dump-dom", f"file://{path}"],
+            capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stderr[-400:])
+        with open(log, encoding="utf-8", errors="replace") as file:
+            asked = re.findall(r'"url":"(https?://[^"]+)"', file.read())
+        # The browser's own update and sign-in traffic is not the page's.
+        return run.stdout, [url for url in asked if not re.search(r"google|gstatic|chrome", url)]
+
+    def test_figures_are_there_tables_sort_and_no_request_leaves(self):
+        self.write(lines())
+        page = self.report()
+        whole, asked = self.open(page.replace("</body>", PRESS))
+        self.assertEqual(asked, [])
+        if shutil.which("gnuplot"):
+            self.assertGreaterEqual(whole.count("<svg"), 5)
+        self.assertIn("<button", whole)
+        title = re.search(r"<title>(sorted[^<]*)</title>", whole)
+        self.assertIsNotNone(title, "the script did not run")
+        self.assertEqual(title.group(1), "sorted|weir:stealing|glib|descending")
+
+    def test_a_request_would_be_seen(self):
+        self.write(lines(rounds=1, configurations=CONFIGURATIONS[:1]))
+        page = self.report().replace("</body>", '<img src="http://192.0.2.1/x.png"></body>')
+        self.assertEqual(self.open(page)[1][:1], ["http://192.0.2.1/x.png"])
+
+
+class Workloads(unittest.TestCase):
+    def test_the_floor_is_that_of_an_m_m_1_queue(self):
+        for load in (0.1, 0.5, 0.9):
+            exact = -math.log(0.01) / (1 - load)  # exponential of rate 1 - load
+            self.assertAlmostEqual(samples.erlang_response(1, load, 1, 0.99) / exact, 1, 9)
+
+    def test_workloads_and_axes_are_those_of_weir_bench(self):
+        bench = os.path.join(HERE, "..", "build", "debug", "weir-bench")
+        if not os.path.exists(bench):
+            self.skipTest("weir-bench is not built")
+        told = json.loads(subprocess.run([bench, "list", "--json"], capture_output=True, check=True,
+                                         text=True).stdout)
+        theirs = {w["name"]: [axis["name"] for axis in w["axes"]] for w in told["workloads"]}
+        self.assertEqual({w: list(axes) for w, axes in samples.AXES.items()}, theirs)
+
+
 def main():
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
     result = unittest.TextTestRunner(verbosity=1).run(suite)
+    for test, why in result.skipped:
+        print(f"skipped: {test}: {why}")
     failed = len({str(test) for test, _ in result.failures + result.errors})
     print(f"{result.testsRun - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -170,6 +170,17 @@ static void tell_latency(struct story *story) {
         add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW,
             i == 0 ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST, RANK_VARIANT);
     }
+    /* Short tasks at 70 %: how many workers are best is another question there. */
+    for (unsigned w = 0; w < 3; w++) {
+        unsigned counts[] = {workers, story->cpus, 2 * story->cpus};
+        if (w > 0 && counts[w] == counts[w - 1]) {
+            continue;
+        }
+        json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
+                                 (int)counts[w], "arrivals", "poisson", "service", "exponential",
+                                 "service_ns", 2000, "utilisation", 70);
+        add(story, cell, w == 0 ? RANK_LATENCY_LOW : RANK_GRID, RANK_PROGRAM_REST, RANK_VARIANT);
+    }
 }
 
 /* A cell whose rank says by itself whether programs are worth their start-up there. */
