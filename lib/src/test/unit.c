@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -74,6 +75,38 @@ struct weir_pool_stats unit_stats(struct weir_pool *pool) {
 
     assert_int_equal(weir_pool_stats(pool, &stats), 0);
     return stats;
+}
+
+struct weir_pool_options unit_options(void) {
+    struct weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    return options;
+}
+
+void unit_free(struct weir_pool *pool) {
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+unsigned unit_threads(void) {
+    DIR *folder = opendir("/proc/self/task");
+    unsigned threads = 0;
+
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder));)
+        threads += entry->d_name[0] != '.';
+    closedir(folder);
+    return threads;
+}
+
+int factory_create(void *arg, pthread_t *thread, void *(*main)(void *), void *main_arg) {
+    struct factory *factory = arg;
+
+    add_one(&factory->tries);
+    if (number_of(&factory->failing) > 0)
+        return EAGAIN;
+    add_one(&factory->made);
+    return pthread_create(thread, NULL, main, main_arg);
 }
 
 int plug_call(void *arg, void **value) {

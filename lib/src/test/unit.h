@@ -52,6 +52,17 @@ void unit_join(pthread_t thread);
 struct weir_pool *unit_pool(enum weir_scheduler scheduler, unsigned threads,
                             const struct weir_pool_options *rest);
 struct weir_pool_stats unit_stats(struct weir_pool *pool);
+struct weir_pool_options unit_options(void); /* the defaults */
+void unit_free(struct weir_pool *pool);
+
+/* Threads of this process, as the kernel counts them. */
+unsigned unit_threads(void);
+
+/* A thread factory, for hooks.thread_create, that fails while it is told to. */
+struct factory {
+    _Atomic unsigned failing, tries, made;
+};
+int factory_create(void *factory, pthread_t *thread, void *(*main)(void *), void *main_arg);
 
 /* A call that occupies its worker: tells that it has begun, and ends when released. */
 struct plug {
