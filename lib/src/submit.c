@@ -7,12 +7,20 @@
 #include "memory.h"
 #include "pool.h"
 
+/* Inside this file: no thread lives and none could be created, whatever room there is. */
+#define NO_THREAD (-ECHILD)
+
 static bool is_valid(const struct weir_pool *pool, const struct weir_task *task) {
     return task && task->run && weir__task_band(task) < pool->bands;
 }
 
 static int refusal(const struct weir_pool *pool) {
     return weir__pool_mode(pool) == POOL_BROKEN ? -EOWNERDEAD : -ESHUTDOWN;
+}
+
+/* The error that the caller gets. */
+static int as_told(const struct weir_pool *pool, int error) {
+    return error == -ESHUTDOWN ? refusal(pool) : error == NO_THREAD ? -EAGAIN : error;
 }
 
 static void prepare(struct weir_pool *pool, struct weir_task *task) {
@@ -33,7 +41,7 @@ static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
     if (!weir__sizing_may_be_empty(pool))
         return pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
 
-    ptrdiff_t rc = -EAGAIN;
+    ptrdiff_t rc = NO_THREAD;
     if (weir__idle_intend(&pool->idle) > 0 || weir__sizing_grow(pool, NULL, false) != -EAGAIN)
         rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
     else if (weir__pool_mode(pool) != POOL_OPEN)
@@ -142,8 +150,7 @@ static int submit_one(struct weir_pool *pool, struct weir_task *task, uint64_t d
     int rc = (int)taken;
     if (rc == -EAGAIN)
         rc = submit_when_full(pool, self, task, deadline_ns);
-    if (rc == -ESHUTDOWN)
-        rc = refusal(pool);
+    rc = as_told(pool, rc);
     if (rc == -EAGAIN || rc == -ETIMEDOUT)
         count_rejected(pool, task, rc);
     return rc;
@@ -172,7 +179,7 @@ int weir_pool_submit(struct weir_pool *pool, struct weir_task *task) {
 int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task) {
     ptrdiff_t rc = hand_over(pool, NULL, &task, 1, WEIR_NOW);
 
-    return rc == 1 ? 0 : (int)rc;
+    return rc == 1 ? 0 : as_told(pool, (int)rc);
 }
 
 ptrdiff_t weir_pool_submit_batch(struct weir_pool *pool, struct weir_task *const *tasks, size_t n) {
@@ -201,8 +208,8 @@ ptrdiff_t weir_pool_submit_batch(struct weir_pool *pool, struct weir_task *const
             break;
         done += (size_t)rc;
     }
-    if (rc == -ESHUTDOWN)
-        rc = refusal(pool);
+    if (rc < 0)
+        rc = as_told(pool, (int)rc);
     if (rc == -EAGAIN)
         count_rejected(pool, tasks[done], (int)rc);
     return done ? (ptrdiff_t)done : rc;
