@@ -174,7 +174,6 @@ static void wake_helper(struct weir__worker *worker) {
 
 static void abandon(struct weir__worker *worker) {
     weir__idle_dismiss(&worker->pool->idle, worker->hired);
-    weir__search_gone(worker->pool, &how);
 }
 
 /* ---- The rest ---- */

@@ -41,7 +41,7 @@ struct weir__scheduler {
     /* A claimer has taken a queued task out: there is room for another. */
     void (*removed)(struct weir_pool *pool);
     /* The thread of a worker that runs, or has just been hired, ends: takes it off the counts and
-     * hands over what lies in its own queue. */
+     * hands over what lies in its own queue. The caller has the others look: see sizing.h. */
     void (*abandon)(struct weir__worker *worker);
     /* In a child of fork, where nobody else uses the pool: takes whatever is queued, linked through
      * weir__next, and leaves the queues empty, open and with nothing ever counted. */

@@ -96,7 +96,7 @@ static void drop_queued(struct weir_pool *pool) {
     struct weir_task *task;
 
     while ((task = pool->scheduler->take_any(pool)))
-        weir__drop_taken(pool, task);
+        weir__drop_taken(pool, task, 0);
 }
 
 static void close_pool(struct weir_pool *pool, bool drop) {

@@ -91,6 +91,22 @@ static int create(struct weir_pool *pool, struct weir_task *first) {
     return rc;
 }
 
+/*
+ * A thread that was counted as living does not come, and perhaps no other lives. Who queued a task
+ * meanwhile has counted on it, and cannot take the task back: it ends here. We go off the count
+ * (seq_cst), then look at the queues (seq_cst); the submitter publishes its task (seq_cst), then
+ * reads the count (seq_cst), and tries to create a thread itself when nobody lives. One of the two
+ * sees the other, so no task is left in a pool without threads.
+ */
+static void drop_what_counted_on_it(struct weir_pool *pool) {
+    struct weir_task *task;
+
+    while (weir__idle_counts(&pool->idle).living == 0 && pool->scheduler->queued(pool) > 0 &&
+           (task = pool->scheduler->take_any(pool)))
+        weir__drop_taken(pool, task, -EAGAIN);
+    weir__quiescence_tell(&pool->quiescence);
+}
+
 int weir__sizing_grow(struct weir_pool *pool, struct weir_task *first, bool if_needed) {
     struct weir__sizing *sizing = &pool->sizing;
     uint32_t limit = first ? weir__sizing_limit(sizing) : weir__sizing_growth_limit(sizing);
@@ -106,9 +122,10 @@ int weir__sizing_grow(struct weir_pool *pool, struct weir_task *first, bool if_n
     WEIR__POINT("sizing.grow");
     if (create(pool, first) == 0)
         return 0;
-    weir__idle_dismiss(&pool->idle, true);
     atomic_fetch_add_explicit(&sizing->lost, 1, memory_order_relaxed);
     atomic_store_explicit(&sizing->no_growth_before_ns, weir_after(PAUSE_NS), memory_order_relaxed);
+    weir__idle_dismiss(&pool->idle, true);
+    drop_what_counted_on_it(pool);
     return -EAGAIN;
 }
 
@@ -184,6 +201,13 @@ void weir__sizing_depart(struct weir_pool *pool, struct weir__worker *worker) {
     pass_on(pool, pthread_self(), worker);
 }
 
+void weir__sizing_leave_to_others(struct weir_pool *pool) {
+    if (pool->scheduler->queued(pool) > 0)
+        pool->scheduler->summon(pool);
+    if (pool->scheduler->is_closed(pool)) /* one less runs: that may be all they waited for */
+        pool->scheduler->look_up(pool);
+}
+
 void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker) {
     atomic_fetch_add_explicit(&pool->sizing.lost, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
@@ -196,8 +220,8 @@ void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker) {
     pool->scheduler->abandon(worker);
     if (weir__idle_counts(&pool->idle).living == 0)
         weir__pool_break(pool);
-    else if (pool->scheduler->queued(pool) > 0)
-        pool->scheduler->summon(pool);
+    else
+        weir__sizing_leave_to_others(pool);
     weir__quiescence_tell(&pool->quiescence); /* of what was ended here */
     pass_on(pool, pthread_self(), worker);
 }

@@ -77,6 +77,9 @@ void weir__sizing_check_surplus(struct weir_pool *pool);
 /* The calling thread leaves its place, with an empty deque and off the counts, for good. */
 void weir__sizing_depart(struct weir_pool *pool, struct weir__worker *worker);
 
+/* A worker has gone off the counts: what is left, and the end of the pool, is for the others. */
+void weir__sizing_leave_to_others(struct weir_pool *pool);
+
 /* The calling thread ends inside a task. Gives its place, deque and all, to a new thread. If none
  * can be created others must do what is left, and if there are no others the pool is broken. */
 void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker);

@@ -66,6 +66,7 @@ struct run {
     struct weir_task_info info;
     uint64_t start_ns;
     uint64_t outer_since_ns;
+    uint64_t outer_active;
 };
 
 /* Only a future can be waited for, and only its memory is its task's until the end: a plain task
@@ -105,9 +106,14 @@ static void end_timed(struct run *run, int status) {
         hooks->task_after(hooks->arg, &run->info);
 }
 
-static void set_active(struct weir__worker *worker, uint64_t active) {
-    if (worker)
+/* Gives what it was before. */
+static uint64_t set_active(struct weir__worker *worker, uint64_t active) {
+    if (!worker)
+        return 0;
+    uint64_t before = atomic_load_explicit(&worker->counters.active, memory_order_relaxed);
+    if (active != before)
         atomic_store_explicit(&worker->counters.active, active, memory_order_relaxed);
+    return before;
 }
 
 /* The task ends its thread. The frames of outer tasks, whose waits ran this one, come after it. A
@@ -136,6 +142,7 @@ static void run_task(struct weir_pool *pool, struct weir_task *task, bool visito
     run.visitor = visitor;
     run.worker = weir__worker_self(pool);
     run.is_future = awaitable(task) != NULL;
+    run.outer_active = set_active(run.worker, 1);
     weir__frame_enter(&run.frame, &pool->host, awaitable(task));
     pthread_cleanup_push(thread_ends, &run);
     if (pool->timed)
@@ -146,30 +153,32 @@ static void run_task(struct weir_pool *pool, struct weir_task *task, bool visito
     weir__frame_leave(&run.frame);
     if (pool->timed)
         end_timed(&run, status);
+    set_active(run.worker, run.outer_active); /* before it counts as ended, and the pool as idle */
     WEIR__POINT("worker.ran");
     count(pool, status < 0 ? OUTCOME_FAILED : OUTCOME_COMPLETED);
 }
 
-static void drop_task(struct weir_pool *pool, struct weir_task *task) {
+static void drop_with(struct weir_pool *pool, struct weir_task *task, int error) {
     struct weir__frame frame;
 
     if (task->drop) {
         weir__frame_enter(&frame, &pool->host, awaitable(task));
         WEIR__POINT("worker.drop");
-        task->drop(task, weir__pool_mode(pool) == POOL_BROKEN ? -EOWNERDEAD : -ECANCELED);
+        task->drop(task, error);
         weir__frame_leave(&frame);
     }
     count(pool, OUTCOME_DROPPED);
 }
 
+static void drop_task(struct weir_pool *pool, struct weir_task *task) {
+    drop_with(pool, task, weir__pool_mode(pool) == POOL_BROKEN ? -EOWNERDEAD : -ECANCELED);
+}
+
 static void run_or_drop(struct weir__worker *worker, struct weir_task *task, bool cancelled) {
-    if (cancelled) {
+    if (cancelled)
         drop_task(worker->pool, task);
-        return;
-    }
-    set_active(worker, 1);
-    run_task(worker->pool, task, false);
-    set_active(worker, 0);
+    else
+        run_task(worker->pool, task, false);
 }
 
 /* After a shutdown that cancels, what a worker has in hand is dropped as well. */
@@ -184,11 +193,13 @@ static void run_taken(struct weir__worker *worker, struct weir_task *task) {
         run_or_drop(worker, task, dropped);
 }
 
-bool weir__drop_taken(struct weir_pool *pool, struct weir_task *task) {
+void weir__drop_taken(struct weir_pool *pool, struct weir_task *task, int error) {
     if (!weir__claim_take(task, TASK_CANCELLED))
-        return false;
-    drop_task(pool, task);
-    return true;
+        return;
+    if (error)
+        drop_with(pool, task, error);
+    else
+        drop_task(pool, task);
 }
 
 void weir__drop_claimed(struct weir_pool *pool, struct weir_task *task) {
@@ -254,7 +265,6 @@ static int help(struct weir__worker *self, bool (*done)(void *arg), void *arg,
         struct weir_task *task = scheduler->try_take(self);
         if (task) {
             run_taken(self, task);
-            set_active(self, 1); /* the task that waits */
         } else if (late || (deadline_ns != WEIR_FOREVER && weir_now_ns() >= deadline_ns)) {
             rc = -ETIMEDOUT;
             break;
@@ -359,6 +369,7 @@ static void *worker_main(void *arg) {
         if (worker->first)
             drop_task(pool, worker->first);
         pool->scheduler->abandon(worker);
+        weir__sizing_leave_to_others(pool);
         weir__quiescence_tell(&pool->quiescence); /* of what was dropped here */
     }
     pthread_cleanup_pop(0);

@@ -49,9 +49,9 @@ void weir__run_on_caller(struct weir_pool *pool, struct weir_task *task);
 /* Drops a task that the caller owns and that was never queued: full policy DISCARD. */
 void weir__drop_on_caller(struct weir_pool *pool, struct weir_task *task);
 
-/* Drops a task that the caller has taken out of a queue. False: it was claimed; never touch it.
- * drop_claimed: after weir__claim_take. */
-bool weir__drop_taken(struct weir_pool *pool, struct weir_task *task);
+/* Drops a task that the caller has taken out of a queue, unless it was claimed. error: what its
+ * drop is told; 0: what the pool's state says. drop_claimed: after weir__claim_take. */
+void weir__drop_taken(struct weir_pool *pool, struct weir_task *task, int error);
 void weir__drop_claimed(struct weir_pool *pool, struct weir_task *task);
 
 /* The pool's part of struct weir__host. */

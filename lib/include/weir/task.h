@@ -18,8 +18,10 @@ struct weir_task;
  * memory belongs to the callee again. Returns 0 or a negative errno, which the pool counts. */
 typedef int (*weir_task_run)(struct weir_task *task);
 
-/* Called instead of run when the task will never run, with -ECANCELED. On the thread that
- * cancels; no lock of the pool is held. The memory belongs to the callee again. */
+/* Called instead of run when the task will never run: with -ECANCELED; -EOWNERDEAD, the pool is
+ * broken; or -EAGAIN, the pool's only thread, which was on its way, could not be created. On the
+ * thread that finds that out; no lock of the pool is held. The memory belongs to the callee again.
+ */
 typedef void (*weir_task_drop)(struct weir_task *task, int error);
 
 enum weir_task_flags {
