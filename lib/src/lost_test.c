@@ -5,16 +5,16 @@
 #include "test/fault.h"
 #include "test/unit.h"
 
-static struct weir_pool_options with_factory(struct factory *factory) {
+static struct weir_pool_options with_factory(struct thread_factory *factory) {
     struct weir_pool_options options = unit_options();
 
-    *factory = (struct factory){.failing = 0};
+    *factory = (struct thread_factory){.failing = 0};
     options.hooks.arg = factory;
-    options.hooks.thread_create = factory_create;
+    options.hooks.thread_create = thread_factory_create;
     return options;
 }
 
-static void set_failing(struct factory *factory, bool failing) {
+static void set_failing(struct thread_factory *factory, bool failing) {
     atomic_store_explicit(&factory->failing, failing, memory_order_release);
 }
 
@@ -25,7 +25,7 @@ static uint64_t lost(struct weir_pool *pool) {
 /* ---- Threads that cannot be created ---- */
 
 static void pool_without_threads_refuses_while_it_can_create_none(void **state) {
-    struct factory factory;
+    struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
     struct counted counted;
     struct weir_task *list[1] = {counted_init(&counted)};
@@ -52,7 +52,7 @@ static void pool_without_threads_refuses_while_it_can_create_none(void **state) 
 /* What to do with tasks that find a pool full is no answer to a pool without threads. */
 static void no_full_policy_replaces_a_thread_that_cannot_be_created(void **state) {
     for (int full = WEIR_FULL_BLOCK; full <= WEIR_FULL_DISCARD_OLDEST; full++) {
-        struct factory factory;
+        struct thread_factory factory;
         struct weir_pool_options options = with_factory(&factory);
         struct counted counted;
 
@@ -69,7 +69,7 @@ static void no_full_policy_replaces_a_thread_that_cannot_be_created(void **state
 }
 
 static void failed_growth_pauses_and_is_tried_again(void **state) {
-    struct factory factory;
+    struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
     enum { TASKS = 64 };
     struct counted counted[TASKS];
@@ -221,7 +221,7 @@ static void expect_alive(struct weir_pool *pool) {
 }
 
 static void future_whose_call_ends_its_thread_fails_and_another_thread_comes(void **state) {
-    struct factory factory;
+    struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
     struct weir_future *future = NULL;
@@ -412,7 +412,7 @@ static void thread_that_waits_for_all_returns_when_calls_end_their_threads(void 
 /* ---- Lost, and no successor ---- */
 
 static void lost_thread_without_successor_leaves_its_work_to_the_others(void **state) {
-    struct factory factory;
+    struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
     struct leaver leaver = {.pool = unit_pool(unit_scheduler(state), 2, &options)};
     struct weir_future *future = NULL;
@@ -435,7 +435,7 @@ static void lost_thread_without_successor_leaves_its_work_to_the_others(void **s
 }
 
 static void lost_last_thread_without_successor_breaks_the_pool(void **state) {
-    struct factory factory;
+    struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
     struct weir_future *futures[3];

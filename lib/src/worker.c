@@ -213,6 +213,7 @@ static void accept_on_caller(struct weir_pool *pool) {
 void weir__run_on_caller(struct weir_pool *pool, struct weir_task *task) {
     accept_on_caller(pool);
     atomic_fetch_add_explicit(&pool->caller_ran, 1, memory_order_relaxed);
+    atomic_store_explicit(&task->weir__queued_ns, 0, memory_order_relaxed); /* it was not */
     if (weir__future_is_revoked(task))
         drop_task(pool, task);
     else

@@ -99,8 +99,8 @@ unsigned unit_threads(void) {
     return threads;
 }
 
-int factory_create(void *arg, pthread_t *thread, void *(*main)(void *), void *main_arg) {
-    struct factory *factory = arg;
+int thread_factory_create(void *arg, pthread_t *thread, void *(*main)(void *), void *main_arg) {
+    struct thread_factory *factory = arg;
 
     add_one(&factory->tries);
     if (number_of(&factory->failing) > 0)

@@ -59,10 +59,10 @@ void unit_free(struct weir_pool *pool);
 unsigned unit_threads(void);
 
 /* A thread factory, for hooks.thread_create, that fails while it is told to. */
-struct factory {
+struct thread_factory {
     _Atomic unsigned failing, tries, made;
 };
-int factory_create(void *factory, pthread_t *thread, void *(*main)(void *), void *main_arg);
+int thread_factory_create(void *factory, pthread_t *thread, void *(*main)(void *), void *main_arg);
 
 /* A call that occupies its worker: tells that it has begun, and ends when released. */
 struct plug {
