@@ -40,7 +40,7 @@ endef
 LIB_TEST_FLAVOURS := debug tsan-gcc tsan-clang asan $(LIB_FLAVOURS)
 $(foreach f,$(LIB_TEST_FLAVOURS),$(eval $(call lib_test_rules,$(f))))
 
-TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers
+TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers scripts/check-probes
 
 include lib/checks.mk
 include lib/install.mk

@@ -17,5 +17,6 @@
 #include <weir/stats.h>
 #include <weir/task.h>
 #include <weir/token.h>
+#include <weir/trace.h>
 
 #endif

@@ -147,8 +147,9 @@ static bool is_surplus(struct weir_pool *pool) {
 static bool await_task(struct weir__worker *worker) {
     struct weir_pool *pool = worker->pool;
 
-    weir__count(&worker->counters.parks);
+    uint64_t start_ns = weir__worker_falls_asleep(worker);
     int late = sleep_until_called(pool, weir__sizing_idle_deadline(pool));
+    weir__worker_wakes(worker, start_ns);
     return !late || count(pool) > 0 || !weir__sizing_leave_idle(pool, false);
 }
 

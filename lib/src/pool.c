@@ -131,7 +131,8 @@ static void init_pool(struct weir_pool *pool, const struct weir_pool_options *op
     pool->bands = options->bands;
     pool->idle_spin_ns = options->idle_spin_ns;
     pool->hooks = options->hooks;
-    pool->timed = pool->hooks.task_before || pool->hooks.task_after;
+    atomic_init(&pool->timing,
+                pool->hooks.task_before || pool->hooks.task_after ? TIMING_HOOKS : 0);
     pool->stack_bytes = options->stack_bytes;
     strncpy(pool->name, options->name, sizeof pool->name - 1);
     pool->options = *options;
@@ -178,6 +179,7 @@ void weir__pool_destroy(struct weir_pool *pool) {
         attachment->destroy(attachment);
     }
     pool->scheduler->destroy(pool);
+    weir__trace_destroy(pool);
     weir__roster_destroy(&pool->sizing.roster);
     pthread_mutex_destroy(&pool->lifecycle);
     weir__idle_destroy(&pool->idle);

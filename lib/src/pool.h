@@ -21,6 +21,7 @@
 #include "room.h"
 #include "scheduler.h"
 #include "sizing.h"
+#include "trace.h"
 #include "worker.h"
 
 /* Only grows. */
@@ -30,6 +31,9 @@ enum weir__pool_mode {
     POOL_CANCELLING = 2,
     POOL_BROKEN = 3,
 };
+
+/* Reasons to read the clock for each task. */
+enum { TIMING_HOOKS = 1, TIMING_TRACE = 2 };
 
 /* What created threads wait for: whether all of them could be created. */
 enum weir__gate { GATE_SHUT = 0, GATE_GO = 1, GATE_ABORT = 2 };
@@ -54,7 +58,7 @@ struct weir_pool {
     const struct weir__scheduler *scheduler;
     _Atomic uint32_t mode;
     _Atomic uint32_t generation; /* of the process that its threads are in */
-    bool timed;                  /* hooks want to know when tasks were queued and ran */
+    _Atomic uint32_t timing;     /* who wants to know when tasks were queued and ran */
     enum weir_full_policy full;
     uint32_t bands;
     uint64_t idle_spin_ns;
@@ -93,6 +97,7 @@ struct weir_pool {
     _Atomic uint32_t stages; /* moves when mode, live or ended does: what await sleeps on */
 
     struct weir__fork_guard guard;
+    struct weir__trace trace;
 
     /* Outside threads between claiming a task and their last touch of the pool. */
     _Atomic uint32_t visitors;
@@ -100,6 +105,14 @@ struct weir_pool {
 
 static inline enum weir__pool_mode weir__pool_mode(const struct weir_pool *pool) {
     return (enum weir__pool_mode)atomic_load_explicit(&pool->mode, memory_order_relaxed);
+}
+
+static inline uint32_t weir__pool_timing(const struct weir_pool *pool) {
+    return atomic_load_explicit(&pool->timing, memory_order_relaxed);
+}
+
+static inline bool weir__pool_is_traced(const struct weir_pool *pool) {
+    return weir__pool_timing(pool) & TIMING_TRACE;
 }
 
 static inline bool weir__pool_is_orphan(const struct weir_pool *pool) {

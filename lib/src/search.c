@@ -68,8 +68,10 @@ void weir__search_gone(struct weir_pool *pool, const struct weir__search *how) {
 static bool park(struct weir__worker *worker, const struct weir__search *how) {
     struct weir_pool *pool = worker->pool;
 
-    weir__count(&worker->counters.parks);
-    if (weir__idle_park(&pool->idle, &worker->sleeper, weir__sizing_idle_deadline(pool)))
+    uint64_t start_ns = weir__worker_falls_asleep(worker);
+    bool woken = weir__idle_park(&pool->idle, &worker->sleeper, weir__sizing_idle_deadline(pool));
+    weir__worker_wakes(worker, start_ns);
+    if (woken)
         return true;
     if (how->is_visible(pool) || !weir__sizing_leave_idle(pool, true))
         return true;

@@ -145,6 +145,8 @@ static struct weir_task *steal(struct weir__worker *worker, uint32_t band) {
         struct weir_task *task = weir__deque_steal(&victim->deques[band]);
         if (task) {
             weir__count(&worker->counters.steals);
+            if (weir__pool_is_traced(worker->pool))
+                weir__trace_event(worker->pool, worker, EVENT_STEAL, weir_now_ns(), 0, 0, 0);
             return task;
         }
     }

@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "memory.h"
 #include "pool.h"
+#include "probe.h"
 
 /* Inside this file: no thread lives and none could be created, whatever room there is. */
 #define NO_THREAD (-ECHILD)
@@ -23,30 +24,57 @@ static int as_told(const struct weir_pool *pool, int error) {
     return error == -ESHUTDOWN ? refusal(pool) : error == NO_THREAD ? -EAGAIN : error;
 }
 
-static void prepare(struct weir_pool *pool, struct weir_task *task) {
-    atomic_store_explicit(&task->weir__queued_ns, pool->timed ? weir_now_ns() : 0,
-                          memory_order_relaxed);
+static void prepare(struct weir_pool *pool, struct weir_task *task, uint64_t now_ns) {
+    atomic_store_explicit(&task->weir__queued_ns, now_ns, memory_order_relaxed);
+    WEIR__PROBE2(task_submit, pool, task);
     if (task->flags & WEIR__TASK_FUTURE)
         weir__future_set_host(task, &pool->host);
 }
 
-/* To the scheduler. Where the last thread may be on its way out it is told to stay, or a new one
- * comes first, so that nothing is accepted that nobody could run. */
-static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
-                           struct weir_task *const *tasks, size_t n, uint64_t deadline_ns) {
-    for (size_t i = 0; i < n; i++)
-        prepare(pool, tasks[i]);
-    if (self) /* from a worker submit never blocks, or all workers could wait for each other */
-        return pool->scheduler->submit(pool, self, tasks, n, WEIR_NOW);
-    if (!weir__sizing_may_be_empty(pool))
-        return pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
-
+/* Where the last thread may be on its way out it is told to stay, or a new one comes first, so that
+ * nothing is accepted that nobody could run. */
+static ptrdiff_t submit_with_intent(struct weir_pool *pool, struct weir_task *const *tasks,
+                                    size_t n, uint64_t deadline_ns) {
     ptrdiff_t rc = NO_THREAD;
+
     if (weir__idle_intend(&pool->idle) > 0 || weir__sizing_grow(pool, NULL, false) != -EAGAIN)
         rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
     else if (weir__pool_mode(pool) != POOL_OPEN)
         rc = -ESHUTDOWN; /* no thread came because the pool is about to end */
     weir__idle_intent_done(&pool->idle);
+    return rc;
+}
+
+/* The tasks may be gone by now: only their addresses are used. */
+static void trace_submission(struct weir_pool *pool, struct weir__worker *self,
+                             struct weir_task *const *tasks, size_t n, uint64_t start_ns,
+                             ptrdiff_t rc) {
+    uint64_t span_ns = weir_now_ns() - start_ns;
+    size_t taken = rc > 0 ? (size_t)rc : 0;
+
+    for (size_t i = 0; i < (taken ? taken : n ? 1 : 0); i++)
+        weir__trace_event(pool, self, EVENT_SUBMIT, start_ns, span_ns,
+                          weir__trace_flow(tasks[i], start_ns), taken ? 0 : rc);
+    weir__trace_event(pool, self, EVENT_DEPTH, start_ns + span_ns, pool->scheduler->queued(pool), 0,
+                      0);
+}
+
+static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
+                           struct weir_task *const *tasks, size_t n, uint64_t deadline_ns) {
+    uint32_t timing = weir__pool_timing(pool);
+    uint64_t now_ns = timing ? weir_now_ns() : 0;
+    ptrdiff_t rc;
+
+    for (size_t i = 0; i < n; i++)
+        prepare(pool, tasks[i], now_ns);
+    if (self) /* from a worker submit never blocks, or all workers could wait for each other */
+        rc = pool->scheduler->submit(pool, self, tasks, n, WEIR_NOW);
+    else if (!weir__sizing_may_be_empty(pool))
+        rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
+    else
+        rc = submit_with_intent(pool, tasks, n, deadline_ns);
+    if (timing & TIMING_TRACE)
+        trace_submission(pool, self, tasks, n, now_ns, rc);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "platform/point.h"
 #include "platform/thread.h"
 #include "pool.h"
+#include "probe.h"
 
 static _Thread_local struct weir__worker *current __attribute__((tls_model("initial-exec")));
 
@@ -28,6 +29,21 @@ size_t weir__worker_queued(struct weir__worker *worker) {
     for (uint32_t band = 0; band < worker->pool->bands; band++)
         sum += weir__deque_size(&worker->deques[band]);
     return sum;
+}
+
+/* ---- Sleeping ---- */
+
+uint64_t weir__worker_falls_asleep(struct weir__worker *worker) {
+    weir__count(&worker->counters.parks);
+    WEIR__PROBE2(worker_park, worker->pool, worker->index);
+    return weir__pool_is_traced(worker->pool) ? weir_now_ns() : 0;
+}
+
+void weir__worker_wakes(struct weir__worker *worker, uint64_t start_ns) {
+    WEIR__PROBE2(worker_wake, worker->pool, worker->index);
+    if (start_ns)
+        weir__trace_event(worker->pool, worker, EVENT_PARK, start_ns, weir_now_ns() - start_ns, 0,
+                          0);
 }
 
 /* ---- Counting ---- */
@@ -63,6 +79,8 @@ struct run {
     struct weir_task *task;
     bool is_future;
     bool visitor;
+    uint32_t timing; /* at its start */
+    uint64_t flow;
     struct weir_task_info info;
     uint64_t start_ns;
     uint64_t outer_since_ns;
@@ -85,6 +103,13 @@ static void begin_timed(struct run *run) {
         .worker = run->worker ? run->worker->index : WEIR_NO_WORKER,
         .queued_ns = queued_ns && queued_ns < run->start_ns ? run->start_ns - queued_ns : 0,
     };
+    /* A task that was queued before the trace has no submission to be joined to. */
+    run->flow = 0;
+    if (queued_ns >= atomic_load_explicit(&run->pool->trace.start_ns, memory_order_relaxed))
+        run->flow = weir__trace_flow(run->task, queued_ns);
+    if (run->timing & TIMING_TRACE)
+        weir__trace_event(run->pool, run->worker, EVENT_DEPTH, run->start_ns,
+                          run->pool->scheduler->queued(run->pool), 0, 0);
     if (run->worker) {
         run->outer_since_ns =
             atomic_load_explicit(&run->worker->task_since_ns, memory_order_relaxed);
@@ -102,6 +127,9 @@ static void end_timed(struct run *run, int status) {
                               memory_order_relaxed);
     run->info.status = status;
     run->info.run_ns = weir_now_ns() - run->start_ns;
+    if (run->timing & TIMING_TRACE)
+        weir__trace_event(run->pool, run->worker, EVENT_TASK, run->start_ns, run->info.run_ns,
+                          run->flow, status);
     if (hooks->task_after)
         hooks->task_after(hooks->arg, &run->info);
 }
@@ -125,7 +153,7 @@ static void thread_ends(void *arg) {
         run->task->drop(run->task, -EOWNERDEAD);
     weir__frame_leave(&run->frame);
     set_active(run->worker, 0);
-    if (run->pool->timed)
+    if (run->timing)
         end_timed(run, -EOWNERDEAD);
     count(run->pool, OUTCOME_FAILED);
     if (run->visitor)
@@ -140,18 +168,21 @@ static void run_task(struct weir_pool *pool, struct weir_task *task, bool visito
     run.pool = pool;
     run.task = task;
     run.visitor = visitor;
+    run.timing = weir__pool_timing(pool);
     run.worker = weir__worker_self(pool);
     run.is_future = awaitable(task) != NULL;
     run.outer_active = set_active(run.worker, 1);
     weir__frame_enter(&run.frame, &pool->host, awaitable(task));
     pthread_cleanup_push(thread_ends, &run);
-    if (pool->timed)
+    if (run.timing)
         begin_timed(&run);
     WEIR__POINT("worker.run");
+    WEIR__PROBE3(task_start, pool, task, run.worker ? run.worker->index : WEIR_NO_WORKER);
     status = task->run(task);
+    WEIR__PROBE3(task_end, pool, task, status);
     pthread_cleanup_pop(0);
     weir__frame_leave(&run.frame);
-    if (pool->timed)
+    if (run.timing)
         end_timed(&run, status);
     set_active(run.worker, run.outer_active); /* before it counts as ended, and the pool as idle */
     WEIR__POINT("worker.ran");

@@ -14,6 +14,7 @@
 
 struct weir_pool;
 struct weir__host;
+struct weir__event_ring;
 
 /* A place for a thread: see roster.h. */
 struct weir__worker {
@@ -26,7 +27,8 @@ struct weir__worker {
     bool hired;              /* a new thread, counted as searching */
     pthread_t thread;
     _Atomic uint32_t alive;
-    _Atomic uint64_t task_since_ns; /* of a pool with timing: since when in its task */
+    _Atomic uint64_t task_since_ns;            /* of a pool with timing: since when in its task */
+    _Atomic(struct weir__event_ring *) events; /* see trace.h */
     struct weir__worker *next_vacant;
     struct weir__sleeper sleeper;
     _Alignas(64) struct weir__deque deques[]; /* one a band, under STEALING */
@@ -38,6 +40,10 @@ struct weir__worker *weir__worker_current(void);
 
 /* Tasks in the worker's own deques; any thread. */
 size_t weir__worker_queued(struct weir__worker *worker);
+
+/* The calling worker goes to sleep, and is back: for counters, probes and the trace. */
+uint64_t weir__worker_falls_asleep(struct weir__worker *worker);
+void weir__worker_wakes(struct weir__worker *worker, uint64_t start_ns);
 
 /* Creates the worker's thread: 0 or -EAGAIN. The caller has counted it in the pool's live. It waits
  * for the pool's gate, then takes and runs tasks until there will be none. */

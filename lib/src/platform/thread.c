@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Those that an instruction of the thread itself raises: blocked, they would kill the process
  * before a handler could say where. */
@@ -28,6 +30,14 @@ int weir__thread_start(pthread_t *thread, size_t stack_bytes, void *(*main)(void
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return -error;
+}
+
+uint32_t weir__thread_id(void) {
+    static _Thread_local uint32_t id;
+
+    if (id == 0)
+        id = (uint32_t)syscall(SYS_gettid);
+    return id;
 }
 
 void weir__thread_name(const char *prefix, unsigned index) {
