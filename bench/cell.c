@@ -12,6 +12,7 @@
 #include "bench/cell_record.h"
 #include "bench/measure/clock.h"
 #include "bench/measure/machine.h"
+#include "bench/measure/noise.h"
 #include "bench/measure/watchdog.h"
 #include "bench/plugin.h"
 #include "bench/workloads/workload.h"
@@ -84,6 +85,41 @@ static void describe_machine(struct cell_run *run) {
     }
 }
 
+static void add_doubt(void *arg, const char *text) {
+    cell_record_doubt(arg, "%s", text);
+}
+
+/* What was seen beside the measurement, and what is not as it was when the run began. */
+static void judge_noise(struct cell_run *run, struct noise *noise) {
+    struct cell_record *record = run->record;
+    struct noise_seen seen;
+    const json_t *expect = json_object_get(run->description->root, "expect");
+    bool own_hogs = cell_axis_number(run, "hogs") > 0;
+    noise_stop(noise, &seen);
+    json_object_set_new(record->machine, "other_cpus", json_real(seen.other_cpus));
+    json_object_set_new(record->machine, "gap_ms", json_real(seen.gap_s * 1e3));
+    const struct noise_setting expected = {
+        .cpus = (unsigned)json_integer_value(json_object_get(expect, "cpus")),
+        .clocksource = json_string_value(json_object_get(expect, "clocksource")),
+        .allocator = cell_axis_given(run, "alloc")
+                         ? NULL
+                         : json_string_value(json_object_get(expect, "alloc")),
+    };
+    const struct noise_setting now = {
+        .cpus = machine_cpus(),
+        .clocksource = machine_clocksource(),
+        .allocator = machine_allocator(),
+        .clock_ns = json_number_value(json_object_get(record->machine, "clock_ns")),
+        .flags = machine_flags(),
+    };
+    noise_judge(&seen, own_hogs, add_doubt, record);
+    noise_judge_setting(&expected, &now, add_doubt, record);
+    if (noise_is_unoptimised(run->description->plugin)) {
+        cell_record_doubt(record, "NOISY: debug build: part of %s was compiled without -O",
+                          run->subject->name);
+    }
+}
+
 /* A pool that lets its submitters work, or that has to be asked again, must not look like one that
  * does neither. */
 static void mark_fairness(struct cell_record *record) {
@@ -104,9 +140,11 @@ static int measure(struct cell_run *run, uint64_t started_ns) {
     if (watchdog == NULL) {
         return complain(EXIT_OTHER, "the watchdog could not be started");
     }
+    struct noise *noise = noise_start();
     run->workload->run(run);
     close_pool(run);
     describe_machine(run);
+    judge_noise(run, noise);
     mark_fairness(run->record);
     watchdog_stop(watchdog);
     free_ledger(run);

@@ -52,6 +52,6 @@ build/debug/tests/bench/test/hdr_values: build/debug/bench/test/hdr_values.o bui
 	@mkdir -p $(@D)
 	$(Q)$(call ld,debug) -o $@ $^ $(CELL_LIBS)
 ifneq ($(shell command -v $(PYTHON)),)
-TESTS += bench/test/test_histogram.py bench/test/test_exchange.py
+TESTS += bench/test/test_histogram.py bench/test/test_exchange.py bench/test/test_runs.py
 TEST_NEEDS += build/debug/tests/bench/test/hdr_values
 endif

@@ -52,6 +52,9 @@ void cell_record_doubt(struct cell_record *record, const char *format, ...) {
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     json_array_append_new(record->validity, json_string(text));
+    if (strncmp(text, "INVALID", 7) == 0) {
+        cell_record_end(record, CELL_INVALID, "%s", text);
+    }
 }
 
 void cell_record_value(struct cell_record *record, const char *name, double value) {

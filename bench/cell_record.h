@@ -39,7 +39,7 @@ void cell_record_fini(struct cell_record *record);
 void cell_record_end(struct cell_record *record, enum cell_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Adds a doubt about the figures. */
+/* Adds a doubt about the figures; one that begins with INVALID ends the record so. */
 void cell_record_doubt(struct cell_record *record, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -100,7 +100,7 @@ static void a_thousandth_of_a_cpu_is_seen(void **state) {
     if (percent < 0.07 || percent > 0.15) {
         fail_msg("0.1 %% of a CPU was measured as %.3f %%", percent);
     }
-    assert_true(value_of(record, "wakeups_per_s") >= 9.0);
+    assert_true(value_of(record, "wakeups_per_s") >= 7.0); /* ten, but for the edges */
     json_decref(record);
 }
 

@@ -43,6 +43,19 @@ static uint64_t cell_deadline(const struct campaign *campaign, uint64_t cost_ns)
     return patience + 3 * cost_ns;
 }
 
+/* What each cell should find as it was when the run began. */
+static json_t *expectations(const struct campaign *campaign) {
+    static const char *const texts[] = {"clocksource", "alloc"};
+    json_t *expect = must(json_pack("{s:i}", "cpus", (int)campaign->cpus));
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        json_t *value = json_object_get(campaign->machine, texts[i]);
+        if (value) {
+            json_object_set(expect, texts[i], value);
+        }
+    }
+    return expect;
+}
+
 static char *description(const struct campaign *campaign, const json_t *cell,
                          const struct plan_entry *entry, uint64_t seed, uint64_t warmup_ns,
                          uint64_t measure_ns, uint64_t deadline_ns) {
@@ -54,6 +67,7 @@ static char *description(const struct campaign *campaign, const json_t *cell,
                   "measure_ns", (json_int_t)measure_ns, "deadline_ns", (json_int_t)deadline_ns));
     if (subject->plugin) {
         json_object_set_new(json, "plugin", must(json_string(subject->plugin)));
+        json_object_set_new(json, "expect", expectations(campaign));
     }
     char *line = must(json_dumps(json, JSON_COMPACT));
     json_decref(json);
@@ -107,6 +121,10 @@ static json_t *measure(struct campaign *campaign, const json_t *cell, struct pla
     json_t *record = record_of(&result, error, subject->name);
     if (record) {
         record_complete(record, subject->name, subject_variant(subject, entry->variant));
+    }
+    if (record && subject_has_changed(&campaign->subjects, entry->subject)) {
+        record_doubt(record, "INVALID: binary changed: the plug-in is not the file that the run "
+                             "began with");
     }
     *wall_ns = result.wall_ns;
     spawn_result_fini(&result);

@@ -176,6 +176,15 @@ static void set_name(json_t *record, const char *object, const char *key, const 
     }
 }
 
+void record_doubt(json_t *record, const char *doubt) {
+    const char *status = json_string_value(json_object_get(record, "status"));
+    json_array_append_new(json_object_get(record, "validity"), must(json_string(doubt)));
+    if (strncmp(doubt, "INVALID", 7) == 0 && status && strcmp(status, "ok") == 0) {
+        json_object_set_new(record, "status", must(json_string("invalid")));
+        json_object_set_new(record, "reason", must(json_string(doubt)));
+    }
+}
+
 void record_complete(json_t *record, const char *subject, const char *variant) {
     set_name(record, "subject", "name", subject);
     set_name(record, "config", "variant", variant);

@@ -30,6 +30,9 @@ const char *record_accusation(const char *status, const char *reason);
 /* Fills in what a record of any status needs to be found again: subject.name, config.variant. */
 void record_complete(json_t *record, const char *subject, const char *variant);
 
+/* Adds a doubt; one that begins with INVALID takes the figures of a good record away. */
+void record_doubt(json_t *record, const char *doubt);
+
 /* Where a sample stands in its campaign. */
 struct sample_place {
     const char *campaign;

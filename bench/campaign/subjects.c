@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/campaign/spawn.h"
@@ -113,6 +114,62 @@ static struct subject *append(struct subject_list *list, const char *name) {
     return subject;
 }
 
+/* FNV-1a; 0 when it cannot be read. */
+static uint64_t digest_of(const char *path) {
+    FILE *file = fopen(path, "re");
+    uint64_t digest = file ? UINT64_C(0xcbf29ce484222325) : 0;
+    unsigned char chunk[65536];
+    size_t n;
+    while (file && (n = fread(chunk, 1, sizeof chunk, file)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            digest = (digest ^ chunk[i]) * UINT64_C(0x100000001b3);
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return digest;
+}
+
+static struct file_identity identity_of(const char *path) {
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return (struct file_identity){.known = false};
+    }
+    return (struct file_identity){
+        .known = true,
+        .inode = (uint64_t)status.st_ino,
+        .size = (uint64_t)status.st_size,
+        .mtime_ns = (uint64_t)status.st_mtim.tv_sec * NS_PER_S + (uint64_t)status.st_mtim.tv_nsec,
+        .digest = digest_of(path),
+    };
+}
+
+bool subject_has_changed(struct subject_list *list, size_t index) {
+    struct subject *subject = &list->items[index];
+    struct file_identity *then = &subject->identity;
+    struct stat status;
+    if (!subject->plugin || !then->known) {
+        return false;
+    }
+    if (stat(subject->plugin, &status) != 0) {
+        return true;
+    }
+    uint64_t mtime_ns =
+        (uint64_t)status.st_mtim.tv_sec * NS_PER_S + (uint64_t)status.st_mtim.tv_nsec;
+    if (then->inode == (uint64_t)status.st_ino && then->size == (uint64_t)status.st_size &&
+        then->mtime_ns == mtime_ns) {
+        return false;
+    }
+    /* Built anew with the same content, it is the same. */
+    struct file_identity now = identity_of(subject->plugin);
+    bool changed = now.digest != then->digest;
+    if (!changed) {
+        *then = now;
+    }
+    return changed;
+}
+
 static void add_plugin(struct subject_list *list, const char *path, int cancel_fd) {
     char *copy = text("%s", path);
     char *file = basename(copy);
@@ -123,6 +180,7 @@ static void add_plugin(struct subject_list *list, const char *path, int cancel_f
     subject->plugin = strchr(path, '/') ? text("%s", path) : text("./%s", path);
     subject->argv[0] = text("/proc/self/exe");
     subject->argv[1] = text("cell");
+    subject->identity = identity_of(subject->plugin);
     const char *const argv[] = {"/proc/self/exe", "describe", subject->plugin, NULL};
     ask(subject, argv, cancel_fd);
 }

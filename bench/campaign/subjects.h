@@ -13,6 +13,13 @@
 
 #define SUBJECT_ARGS_MAX 6
 
+/* A file is another when its place, length or time is, and its content as well. */
+struct file_identity {
+    bool known;
+    uint64_t inode, size, mtime_ns;
+    uint64_t digest;
+};
+
 struct subject {
     char *name;
     char *path;                       /* as the user gave it; NULL for a known one */
@@ -22,6 +29,7 @@ struct subject {
     char *absent;                     /* why, when it is */
     const char *package;              /* that would bring it, or NULL */
     uint64_t startup_ns;              /* what a process costs beyond its measurement */
+    struct file_identity identity;    /* of the plug-in, when the run began */
 };
 
 struct subject_list {
@@ -42,6 +50,8 @@ size_t subject_variants(const struct subject *subject);
 const char *subject_variant(const struct subject *subject, size_t i);
 /* False when its own description rules the workload, or the pattern of a wait, out. */
 bool subject_supports(const struct subject *subject, size_t variant, const json_t *cell);
+/* True when the plug-in is not the file any more that it was when it was found. */
+bool subject_has_changed(struct subject_list *list, size_t subject);
 bool subject_is_program(const struct subject *subject);
 /* No pool: the number of workers has no meaning. */
 bool subject_has_no_workers(const struct subject *subject);

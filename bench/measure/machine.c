@@ -218,6 +218,17 @@ const char *machine_allocator(void) {
     return malloc_is_beside("gnu_get_libc_version") ? "glibc" : "other";
 }
 
+#define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+const char *machine_clocksource(void) {
+    static char name[LINE_SIZE];
+    return read_line(CLOCKSOURCE, name) ? name : "";
+}
+
+const char *machine_flags(void) {
+    return BUILD_FLAGS;
+}
+
 static void describe_kernel(json_t *machine) {
     struct utsname names;
     if (uname(&names) == 0) {
@@ -227,8 +238,7 @@ static void describe_kernel(json_t *machine) {
         set_text(machine, "arch", names.machine);
         set_text(machine, "host", names.nodename);
     }
-    set_line(machine, "clocksource",
-             "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    set_line(machine, "clocksource", CLOCKSOURCE);
     char line[LINE_SIZE];
     if (read_field("/etc/os-release", "PRETTY_NAME", line) ||
         read_line("/etc/debian_version", line)) {

@@ -16,6 +16,11 @@ unsigned machine_cpus(void);
 /* What malloc really is: "glibc", "jemalloc", "mimalloc", "sanitizer" or "other". */
 const char *machine_allocator(void);
 
+/* What CLOCK_MONOTONIC is made of: "tsc", "kvm-clock"; "" when the kernel does not tell. Static. */
+const char *machine_clocksource(void);
+/* Flags of the compiler that built this program. */
+const char *machine_flags(void);
+
 /* What does not change during a run: CPU, kernel, compiler, flags, commit, limits. NULL: no
  * memory. */
 json_t *machine_describe(void);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bench/measure/clock.h"
+#include "bench/measure/noise.h"
 #include "bench/measure/usage.h"
 
 static struct cell_run *task_run;
@@ -31,12 +32,14 @@ static struct usage own_usage(void) {
     };
 }
 
-/* Of the pool's threads: the process without this one. What this thread uses between the two
- * readings is the same each time and cancels in a difference. */
+/* Of the pool's threads: the process without this one and the witness. What this thread uses
+ * between the two readings is the same each time and cancels in a difference. */
 static struct usage pool_usage(void) {
     struct usage own = own_usage();
+    struct usage witness = noise_witness_usage();
     struct usage all = usage_now();
-    return (struct usage){.cpu_ns = all.cpu_ns - own.cpu_ns, .csw = all.csw - own.csw};
+    return (struct usage){.cpu_ns = all.cpu_ns - own.cpu_ns - witness.cpu_ns,
+                          .csw = all.csw - own.csw - witness.csw};
 }
 
 /* No spinning: a thread that burns a CPU would change what the pool's wake-ups cost. */
