@@ -1,0 +1,95 @@
+/*
+ * An idle pool costs nothing: no context switch and no CPU time of its threads, whatever their
+ * number. Seconds to look may be given as an argument; one is enough to see a thread that wakes up
+ * to look around.
+ */
+#include "test/unit.h"
+
+#include <dirent.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS 64u
+
+static unsigned seconds = 1;
+
+/* Sums of /proc/self/task/<each thread>/status, but for the calling thread's. */
+struct switches {
+    unsigned threads;
+    unsigned long long voluntary, involuntary;
+};
+
+static void add_status(const char *name, struct switches *sum) {
+    char path[300], line[128];
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", name);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return;
+    while (fgets(line, sizeof line, file)) {
+        unsigned long long number;
+        if (sscanf(line, "voluntary_ctxt_switches: %llu", &number) == 1)
+            sum->voluntary += number;
+        if (sscanf(line, "nonvoluntary_ctxt_switches: %llu", &number) == 1)
+            sum->involuntary += number;
+    }
+    fclose(file);
+    sum->threads++;
+}
+
+static struct switches look(void) {
+    struct switches sum = {.threads = 0};
+    char self[32];
+    DIR *folder = opendir("/proc/self/task");
+
+    assert_non_null(folder);
+    snprintf(self, sizeof self, "%d", (int)getpid());
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, self) != 0)
+            add_status(entry->d_name, &sum);
+    closedir(folder);
+    return sum;
+}
+
+/* All sleep in the kernel when their switches stand still for a moment. */
+static struct switches settled(void) {
+    struct switches before, after = look();
+
+    do {
+        before = after;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        after = look();
+    } while (after.threads != WORKERS || after.voluntary != before.voluntary ||
+             after.involuntary != before.involuntary);
+    return after;
+}
+
+static void nothing(void *arg) {
+    (void)arg;
+}
+
+static void idle_pool_of_64_workers_switches_no_context(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), WORKERS, NULL);
+
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(weir_pool_execute(pool, nothing, NULL), 0);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    struct switches before = settled();
+    /* The time is what is measured here, not a wait for something to happen. */
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds}, NULL);
+    struct switches after = look();
+    printf("%u workers, %u s: %llu context switches\n", after.threads, seconds,
+           after.voluntary + after.involuntary - before.voluntary - before.involuntary);
+    assert_int_equal(after.voluntary, before.voluntary);
+    assert_int_equal(after.involuntary, before.involuntary);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        EACH(idle_pool_of_64_workers_switches_no_context),
+    };
+    if (argc > 1)
+        seconds = (unsigned)strtoul(argv[1], NULL, 10);
+    return cmocka_run_group_tests_name("quiet", tests, NULL, NULL);
+}
