@@ -6,7 +6,7 @@ PROGRAMS     :=
 PROGRAMS_OUT := build/release/subjects
 # $(call program,name,command): runs the command, quietly when it succeeds.
 program = @echo "  $(1)"; mkdir -p $(@D); \
-  { $(2); } >$@.log 2>&1 || { rm -f $@; tail -n 20 $@.log; echo "$(1) is left out: see $@.log"; $(if $(WERROR),exit 1,true); }
+  ( $(2) ) >$@.log 2>&1 || { rm -f $@; tail -n 20 $@.log; echo "$(1) is left out: see $@.log"; $(if $(WERROR),exit 1,true); }
 
 # ---- Java -----------------------------------------------------------------------------------
 
@@ -34,7 +34,8 @@ PROGRAMS += $(if $(shell command -v $(GO)),$(GO_POOL))
 
 # ---- Rust -----------------------------------------------------------------------------------
 #
-# Crates come from Debian's own packages, which lie as sources under CRATES; nothing is fetched.
+# Crates come from Debian's own packages, which lie as sources under CRATES; nothing is fetched. A lock
+# file of another version of cargo would stand in the way.
 
 CARGO      ?= cargo
 CRATES     ?= /usr/share/cargo/registry
@@ -46,7 +47,7 @@ RUST_CELL  := $(shell find bench/subjects/rust/cell -name '*.rs') bench/subjects
 define rust_rule
 RUST_VERSION_$(1) := $$(patsubst $(CRATES)/$(1)-%,%,$$(lastword $$(wildcard $(CRATES)/$(1)-1.*)))
 $(PROGRAMS_OUT)/rust/$(1): bench/subjects/rust/$(1)/src/main.rs bench/subjects/rust/$(1)/Cargo.toml $(RUST_CELL)
-	$$(call program,$(CARGO) $$@,cd bench/subjects/rust/$(1) && CRATE_VERSION=$$(RUST_VERSION_$(1)) \
+	$$(call program,$(CARGO) $$@,cd bench/subjects/rust/$(1) && rm -f Cargo.lock && CRATE_VERSION=$$(RUST_VERSION_$(1)) \
 	  $(CARGO) build --release $(CARGO_FROM) --target-dir $(CURDIR)/build/release/rust && \
 	  cp $(CURDIR)/build/release/rust/release/subject-$(1) $(CURDIR)/$$@)
 PROGRAMS += $$(if $$(RUST_VERSION_$(1)),$$(if $$(shell command -v $(CARGO)),$(PROGRAMS_OUT)/rust/$(1)))

@@ -14,13 +14,15 @@ import (
 const notes = "no pool of its own: goroutines, which the run-time places on as many threads as CPUs; " +
 	"results come back through channels"
 
-var workloads = []string{"throughput", "contention", "wait", "latency"}
+var workloads = []string{"throughput", "contention", "wait", "latency", "wakeup", "forkjoin", "metg", "sparse",
+	"memory", "lifecycle"}
 
 var runs map[string]func(*cell)
 
 func init() {
 	runs = map[string]func(*cell){"throughput": runSubmission, "contention": runSubmission, "wait": runWait,
-		"latency": runLatency}
+		"latency": runLatency, "wakeup": runWakeup, "forkjoin": runForkjoin, "metg": runMetg, "sparse": runSparse,
+		"memory": runMemory, "lifecycle": runLifecycle}
 }
 
 func identity() map[string]string {

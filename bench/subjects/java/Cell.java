@@ -8,7 +8,8 @@ import java.util.concurrent.locks.LockSupport;
 
 /** One cell: its description, the pool that it asks for, and the record in the making. */
 final class Cell {
-    static final List<String> WORKLOADS = List.of("throughput", "contention", "wait", "latency");
+    static final List<String> WORKLOADS = List.of("throughput", "contention", "wait", "latency",
+            "wakeup", "forkjoin", "metg", "sparse", "memory", "lifecycle");
     static final List<String> PATTERNS =
             List.of("block", "timed", "poll", "callback", "any", "all", "nested", "signal");
     private static final int EPOCH_MAX = 1 << 20;
@@ -125,6 +126,11 @@ final class Cell {
      * the measured part, whichever is longer; then measures, in four epochs or so.
      */
     void measure(Epochs epochs, long least) throws Exception {
+        measure(epochs, least, LEAST_TOLD);
+    }
+
+    /** leastTold: epochs with fewer tell no rate. */
+    void measure(Epochs epochs, long least, int leastTold) throws Exception {
         long n = least;
         long spentNs = 0;
         List<Double> rates = new ArrayList<>();
@@ -132,10 +138,10 @@ final class Cell {
             long wallNs = Math.max(epochs.epoch((int) n).wallNs, 1);
             spentNs += wallNs;
             boolean grows = n < clamp(n * warmupNs / (4 * wallNs), least);
-            if (!grows && n >= LEAST_TOLD) { // the cost of an epoch itself no longer shows
+            if (!grows && n >= leastTold) { // the cost of an epoch itself no longer shows
                 rates.add((double) n / wallNs);
             }
-            n = clamp(Math.max(Math.min(n * 4, n * warmupNs / (2 * wallNs)), Math.min(n * 2, LEAST_TOLD)),
+            n = clamp(Math.max(Math.min(n * 4, n * warmupNs / (2 * wallNs)), Math.min(n * 2, leastTold)),
                     least);
         }
         if (!settled(rates)) {

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 
 /** Wall time, CPU time and context switches of this process, and work calibrated on the clock. */
 final class Instruments {
-    private static final long TICK_NS = 10_000_000; // of /proc/self/stat; Linux fixes it at 1/100 s
+    private static final Path THREADS = Path.of("/proc/self/task");
 
     private Instruments() {}
 
@@ -29,15 +29,42 @@ final class Instruments {
 
         /** Reads the clock first. */
         static Usage now() throws IOException {
+            return of("");
+        }
+
+        static Usage beginOfPool() throws IOException {
+            Usage read = ofPool();
+            return new Usage(System.nanoTime(), read.cpuNs, read.switches);
+        }
+
+        /** Of the threads of pools alone, by the names that the class library gives them. */
+        static Usage ofPool() throws IOException {
+            return of("(?:pool-|ForkJoinPool).*");
+        }
+
+        /** Sums over the threads whose name matches; all for "". */
+        private static Usage of(String name) throws IOException {
             long wallNs = System.nanoTime();
-            String stat = Files.readString(Path.of("/proc/self/stat"));
-            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
-            long ticks = Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
-            return new Usage(wallNs, ticks * TICK_NS, switches());
+            long cpuNs = 0;
+            long switches = 0;
+            try (DirectoryStream<Path> threads = Files.newDirectoryStream(THREADS)) {
+                for (Path thread : threads) {
+                    try {
+                        if (name.isEmpty() || Files.readString(thread.resolve("comm")).trim().matches(name)) {
+                            String stat = Files.readString(thread.resolve("schedstat"));
+                            cpuNs += Long.parseLong(stat.substring(0, stat.indexOf(' ')));
+                            switches += switchesOf(thread);
+                        }
+                    } catch (IOException e) {
+                        continue; // it has just ended
+                    }
+                }
+            }
+            return new Usage(wallNs, cpuNs, switches);
         }
 
         Usage since(Usage before) {
-            return new Usage(wallNs - before.wallNs, cpuNs - before.cpuNs,
+            return new Usage(wallNs - before.wallNs, Math.max(cpuNs - before.cpuNs, 0),
                     Math.max(switches - before.switches, 0));
         }
 
@@ -49,26 +76,12 @@ final class Instruments {
             return new Usage(0, 0, 0);
         }
 
-        private static long switches() throws IOException {
+        private static long switchesOf(Path thread) throws IOException {
             long sum = 0;
-            try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
-                for (Path thread : threads) {
-                    sum += switchesOf(thread);
+            for (String line : Files.readAllLines(thread.resolve("status"))) {
+                if (line.contains("ctxt_switches:")) {
+                    sum += Long.parseLong(line.substring(line.indexOf(':') + 1).trim());
                 }
-            }
-            return sum;
-        }
-
-        private static long switchesOf(Path thread) {
-            long sum = 0;
-            try {
-                for (String line : Files.readAllLines(thread.resolve("status"))) {
-                    if (line.contains("ctxt_switches:")) {
-                        sum += Long.parseLong(line.substring(line.indexOf(':') + 1).trim());
-                    }
-                }
-            } catch (IOException e) {
-                return 0; // it has just ended
             }
             return sum;
         }

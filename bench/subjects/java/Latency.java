@@ -82,7 +82,7 @@ final class Latency {
     }
 
     /** A pool that refuses is asked again; the latency runs on. */
-    private static void hand(ExecutorService pool, Runnable task) {
+    static void hand(ExecutorService pool, Runnable task) {
         while (true) {
             try {
                 pool.execute(task);
@@ -111,7 +111,7 @@ final class Latency {
         return steps;
     }
 
-    private static void waitUntil(long momentNs) {
+    static void waitUntil(long momentNs) {
         for (long left = momentNs - System.nanoTime(); left > 0; left = momentNs - System.nanoTime()) {
             if (left > SPIN_NS) {
                 LockSupport.parkNanos(left - SPIN_NS);

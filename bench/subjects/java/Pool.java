@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class Pool {
     private static final String NOTES =
-            "java.util.concurrent; the run-time compiles during the warm-up; CPU time in steps of 10 ms, with "
+            "java.util.concurrent; the run-time compiles during the warm-up; CPU time includes "
             + "collector and compiler; virtual threads from JDK 21 on";
 
     private Pool() {}
@@ -53,6 +53,24 @@ final class Pool {
                     break;
                 case "latency":
                     Latency.measure(cell);
+                    break;
+                case "wakeup":
+                    Idle.wakeup(cell);
+                    break;
+                case "forkjoin":
+                    Kernels.measure(cell);
+                    break;
+                case "metg":
+                    Metg.measure(cell);
+                    break;
+                case "sparse":
+                    Idle.sparse(cell);
+                    break;
+                case "memory":
+                    Idle.memory(cell);
+                    break;
+                case "lifecycle":
+                    Idle.lifecycle(cell);
                     break;
                 default:
                     Submission.measure(cell);

@@ -56,17 +56,36 @@ extern "C" {
     fn getrusage(who: i32, usage: *mut Rusage) -> i32;
 }
 
+/// Of the calling thread alone.
+pub fn thread_usage() -> Usage {
+    Usage::of(1)
+}
+
+pub fn quantile(values: &mut [i64], q: f64) -> f64 {
+    values.sort_unstable();
+    values[(q * values.len() as f64).ceil() as usize - 1] as f64
+}
+
 impl Usage {
     pub fn now() -> Usage {
+        Usage::of(0)
+    }
+
+    fn of(who: i32) -> Usage {
         let mut r = Rusage::default();
         // SAFETY: the call fills in the whole struct and keeps no hold of it.
-        unsafe { getrusage(0, &mut r) };
+        unsafe { getrusage(who, &mut r) };
         let cpu = (r.user[0] + r.system[0]) * 1_000_000_000 + (r.user[1] + r.system[1]) * 1000;
         Usage { wall: now(), cpu, csw: r.voluntary + r.involuntary }
     }
 
     pub fn since(self, before: Usage) -> Usage {
         Usage { wall: self.wall - before.wall, cpu: self.cpu - before.cpu, csw: self.csw - before.csw }
+    }
+
+    /// The same moment without what a part of it has used.
+    pub fn without(self, part: Usage) -> Usage {
+        Usage { wall: self.wall, cpu: self.cpu - part.cpu, csw: self.csw - part.csw }
     }
 
     pub fn plus(self, more: Usage) -> Usage {
@@ -94,6 +113,10 @@ impl Histogram {
         self.max = self.max.max(value);
         self.sum += value;
         self.count += 1;
+    }
+
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / self.count as f64
     }
 
     pub fn json(&self) -> Json {

@@ -71,6 +71,17 @@ pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
     report(cell, &arrivals, first, servers, used)
 }
 
+/// Sleeps until shortly before the moment, then looks at the clock.
+pub fn wait_until(moment: i64) {
+    loop {
+        match moment - now() {
+            left if left <= 0 => return,
+            left if left > SPIN_NS => std::thread::sleep(Duration::from_nanos((left - SPIN_NS) as u64)),
+            _ => std::thread::yield_now(),
+        }
+    }
+}
+
 /// Submits every task at its moment, or at once when that has passed.
 fn generate<P: Pool>(
     pool: &P,
@@ -88,13 +99,7 @@ fn generate<P: Pool>(
             from = Usage::now();
         }
         let moment = origin + arrival.intended;
-        loop {
-            match moment - now() {
-                left if left <= 0 => break,
-                left if left > SPIN_NS => std::thread::sleep(Duration::from_nanos((left - SPIN_NS) as u64)),
-                _ => std::thread::yield_now(),
-            }
-        }
+        wait_until(moment);
         let submitted = now();
         let (ledger, all) = (ledger.clone(), shared.clone());
         pool.submit(move || {

@@ -1,9 +1,12 @@
 //! A cell of weir-bench for a pool in Rust: reads its description on standard input, measures, and
 //! prints its record on standard output. A pool implements `Pool` and calls `main`.
 
+mod forkjoin;
+mod idle;
 pub mod instruments;
 pub mod json;
 mod latency;
+mod metg;
 mod submission;
 mod waiting;
 
@@ -53,6 +56,16 @@ pub trait Pool: Clone + Send + 'static {
     fn call<F: FnOnce() -> usize + Send + 'static>(&self, _call: F) -> Self::Future {
         unreachable!("patterns name none that needs futures")
     }
+    /// Fork-join kernels are its idiom.
+    const FORKS: bool = false;
+    /// f(0) + … + f(n-1): all but the last as tasks, that one itself; on a thread of the pool.
+    fn children<F: Fn(usize) -> u64 + Sync>(_n: usize, _f: &F) -> u64 {
+        unreachable!("FORKS says that there are none")
+    }
+    /// Runs f on a thread of the pool and waits for it.
+    fn enter<F: FnOnce() -> u64 + Send>(&self, f: F) -> u64 {
+        f()
+    }
     /// From inside a task: another task of the pool, and its value.
     fn call_inside<F: FnOnce() -> usize + Send + 'static>(_call: F) -> usize {
         unreachable!("patterns do not name nested")
@@ -93,7 +106,18 @@ pub struct Cell {
     pub doubts: Vec<String>,
 }
 
-const WORKLOADS: [&str; 4] = ["throughput", "contention", "wait", "latency"];
+const WORKLOADS: [&str; 10] = [
+    "throughput",
+    "contention",
+    "wait",
+    "latency",
+    "wakeup",
+    "forkjoin",
+    "metg",
+    "sparse",
+    "memory",
+    "lifecycle",
+];
 
 impl Cell {
     fn read<P: Pool>(text: &str) -> std::result::Result<Cell, String> {
@@ -245,7 +269,8 @@ fn describe<P: Pool>() -> Json {
     });
     let mut members = identity::<P>();
     members.insert("variants".to_string(), Json::List(variants.collect()));
-    members.insert("workloads".to_string(), Json::list(WORKLOADS));
+    let offered = WORKLOADS.into_iter().filter(|name| P::FORKS || *name != "forkjoin");
+    members.insert("workloads".to_string(), Json::list(offered));
     members.insert("patterns".to_string(), Json::list(subject.patterns.iter().copied()));
     Json::Object(members)
 }
@@ -260,6 +285,12 @@ fn run<P: Pool>(cell: &mut Cell) -> std::result::Result<(), End> {
     match cell.workload.as_str() {
         "wait" => waiting::run::<P>(cell),
         "latency" => latency::run::<P>(cell),
+        "wakeup" => idle::wakeup::<P>(cell),
+        "forkjoin" => forkjoin::run::<P>(cell),
+        "metg" => metg::run::<P>(cell),
+        "sparse" => idle::sparse::<P>(cell),
+        "memory" => idle::memory::<P>(cell),
+        "lifecycle" => idle::lifecycle::<P>(cell),
         _ => submission::run::<P>(cell),
     }
 }

@@ -34,7 +34,7 @@ pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
     Ok(())
 }
 
-fn epoch<P: Pool>(
+pub fn epoch<P: Pool>(
     pool: &P,
     cell: &Cell,
     producers: usize,

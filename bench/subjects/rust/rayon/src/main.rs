@@ -63,6 +63,35 @@ impl Pool for Rayon {
         Value(self.0.install(call))
     }
 
+    const FORKS: bool = true;
+
+    /// Two are a join, more a scope.
+    fn children<F: Fn(usize) -> u64 + Sync>(n: usize, f: &F) -> u64 {
+        match n {
+            0 => 0,
+            1 => f(0),
+            2 => {
+                let (a, b) = rayon::join(|| f(1), || f(0));
+                a + b
+            }
+            _ => {
+                let mut answers = [0; 32];
+                let (last, spawned) = answers[..n].split_last_mut().unwrap();
+                rayon::scope(|scope| {
+                    for (i, answer) in spawned.iter_mut().enumerate() {
+                        scope.spawn(move |_| *answer = f(i));
+                    }
+                    *last = f(n - 1);
+                });
+                answers[..n].iter().sum()
+            }
+        }
+    }
+
+    fn enter<F: FnOnce() -> u64 + Send>(&self, f: F) -> u64 {
+        self.0.install(f)
+    }
+
     fn call_inside<F: FnOnce() -> usize + Send + 'static>(call: F) -> usize {
         let mut value = 0;
         rayon::scope(|scope| scope.spawn(|_| value = call()));
