@@ -123,6 +123,36 @@ class Programs(unittest.TestCase):
                     if rate == 20_000:
                         self.assertRegex(record["reason"], "^(UNSUSTAINED|generator lag)")
 
+    def test_further_workloads_give_the_figures_that_the_tables_show(self):
+        cells = {"wakeup": ({"gap_ns": 100_000}, "start_p50_ns"), "metg": ({"efficiency": 10}, "metg_ns"),
+                 "sparse": ({"tasks_per_s": 1000}, "cpu_percent"),
+                 "memory": ({"queued": 1000}, "bytes_per_task"), "lifecycle": ({"tasks": 10}, "life_ns")}
+        for name in PROGRAMS:
+            waits = described(name)["variants"][0]["full"] == "waits"
+            for workload, (axes, figure) in cells.items():
+                with self.subTest(name + " " + workload):
+                    record = self.record(name, {"workload": workload, "workers": 2, **axes},
+                                         warmup_ns=1_000_000, measure_ns=5_000_000)
+                    if workload == "memory" and waits:
+                        self.assertEqual(record["status"], "unsupported")
+                    elif workload != "metg" or record["status"] != "invalid":  # on a busy machine
+                        self.assertEqual(record["status"], "ok", record["reason"])
+                        self.assertIn(figure, record["values"])
+
+    def test_kernels_are_those_of_the_shared_header(self):
+        # As bench/kernels.c counts them.
+        spawns = {"fib": (12, 232), "nqueens": (9, 55), "uts": (8, 21), "skynet": (2, 99)}
+        for name, variant in (("go", "goroutine"), ("java", "forkjoin"), ("rayon", "default")):
+            for kernel, (n, known) in spawns.items():
+                if name not in PROGRAMS:
+                    continue
+                with self.subTest(name + " " + kernel):
+                    record = self.record(name, {"workload": "forkjoin", "kernel": kernel, "n": n,
+                                                "workers": 2}, variant=variant,
+                                         warmup_ns=1_000_000, measure_ns=2_000_000)
+                    self.assertEqual(record["status"], "ok", record["reason"])
+                    self.assertEqual(record["values"]["spawns"], known)
+
     def test_bad_input_is_one_line_and_exit_2(self):
         cell = {"workload": "throughput", "workers": 2, "producers": 1}
         bad = ["", "{", "[]", "{}", json.dumps(describe({"workload": "nothing"})),

@@ -273,7 +273,7 @@ final class Kernels {
         long spawns = root(name, n).spawns();
         long answer = serial(name, n);
         int[] runs = new int[1];
-        time(() -> serial(name, n), answer, Math.max(cell.warmupNs, 100_000_000), runs);
+        time(() -> serial(name, n), answer, Math.max(cell.warmupNs, 50_000_000), runs);
         double serialNs = time(() -> serial(name, n), answer, cell.measureNs / 2, runs);
         int workers = (int) cell.axis("workers", 1);
         double[] ns = new double[2];
@@ -287,7 +287,7 @@ final class Kernels {
                     throw new IllegalStateException(e);
                 }
             };
-            time(kernel, answer, Math.max(cell.warmupNs, 100_000_000), runs);
+            time(kernel, answer, Math.max(cell.warmupNs, 50_000_000), runs);
             begun = Instruments.Usage.begin();
             ns[i] = time(kernel, answer, cell.measureNs, runs);
             pool.shutdown();

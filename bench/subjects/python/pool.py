@@ -23,6 +23,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
+import idle
 from instruments import KEY, Broken, Histogram, Ledger, Meter, Unsupported, Work, clock_cost_ns, spin
 
 PATTERNS = ["block", "timed", "poll", "callback", "any", "all", "nested", "signal"]
@@ -39,7 +40,9 @@ DESCRIPTION = {
             "order": "fifo",
         }
     ],
-    "workloads": ["throughput", "contention", "wait", "latency"],
+    "workloads": [
+        "throughput", "contention", "wait", "latency", "wakeup", "metg", "sparse", "memory", "lifecycle"
+    ],
     "patterns": PATTERNS,
 }
 
@@ -411,11 +414,39 @@ def refusal(servers, intended, submitted, returned, ended):
 
 # ---- A cell ---------------------------------------------------------------------------------
 
+def no_kernels(cell, description, work):
+    raise Unsupported("no fork-join kernels: tasks that wait would use up the threads")
+
+
+def elsewhere(run, **more):
+    """A workload of idle.py, which opens pools and measures as this file does."""
+    return lambda cell, description, work: run(cell, description, work, open_pool, measure, **more)
+
+
 WORKLOADS = {
     "throughput": run_throughput,
     "contention": run_throughput,
     "wait": run_wait,
     "latency": run_latency,
+    "wakeup": elsewhere(idle.run_wakeup),
+    "forkjoin": no_kernels,
+    "metg": lambda *given: elsewhere(idle.run_metg, submit_epoch=submit_epoch, cpus=cpus())(*given),
+    "sparse": elsewhere(idle.run_sparse),
+    "memory": elsewhere(idle.run_memory),
+    "lifecycle": elsewhere(idle.run_lifecycle),
+}
+# What a cell must bring along, and the least value of each.
+NEEDED = {
+    "throughput": {"producers": 1},
+    "contention": {"producers": 1},
+    "wait": {"window": 1},
+    "latency": {"service_ns": 1},
+    "wakeup": {"gap_ns": 1},
+    "forkjoin": {},
+    "metg": {"efficiency": 1},
+    "sparse": {"tasks_per_s": 0},
+    "memory": {"queued": 1},
+    "lifecycle": {"tasks": 0},
 }
 
 
@@ -476,10 +507,9 @@ def read_description(text):
     cell = description.get("cell")
     if not isinstance(cell, dict) or cell.get("workload") not in WORKLOADS:
         raise ValueError(f'unknown workload; python has {", ".join(WORKLOADS)}')
-    wanted = {"throughput": ("producers",), "contention": ("producers",), "wait": ("window",)}
-    for key in ("workers",) + wanted.get(cell["workload"], ("service_ns",)):
-        if not isinstance(cell.get(key), int) or cell[key] < 1:
-            raise ValueError(f'"cell.{key}" is not a positive integer')
+    for key, least in {"workers": 1, **NEEDED[cell["workload"]]}.items():
+        if not isinstance(cell.get(key), int) or cell[key] < least:
+            raise ValueError(f'"cell.{key}" is not an integer of {least} or more')
     if cell["workload"] == "latency" and not (cell.get("utilisation") or cell.get("rate_per_s")):
         raise ValueError('"cell.utilisation" or "cell.rate_per_s" is needed')
     return description
