@@ -235,8 +235,23 @@ static void claim(struct weir_completion *completion, struct entry *entry) {
         move_to_ready(completion, entry);
 }
 
-/* Returns 0 with the mutex held and something ready. */
-static int await_ready(struct weir_completion *completion, uint64_t deadline_ns) {
+/* Before its first sleep a worker of a pool with WEIR_WAIT_SPARE lets another thread take its
+ * place; without the mutex, since that may create one. */
+static bool call_spare(struct weir_completion *completion, struct weir__host **spared) {
+    struct weir__host *host = *spared ? NULL : weir__waiting_host(WEIR_WAIT_SPARE);
+
+    if (!host)
+        return false;
+    pthread_mutex_unlock(&completion->mutex);
+    host->calls->block(host);
+    pthread_mutex_lock(&completion->mutex);
+    *spared = host;
+    return true;
+}
+
+/* Returns 0 with something ready. *spared: whose thread takes the place of this one. */
+static int await_ready(struct weir_completion *completion, struct weir__host **spared,
+                       uint64_t deadline_ns) {
     int late = 0;
 
     while (!completion->ready) {
@@ -254,6 +269,8 @@ static int await_ready(struct weir_completion *completion, uint64_t deadline_ns)
         }
         if (own)
             return -EDEADLK;
+        if (call_spare(completion, spared))
+            continue;
         late = weir__condition_wait(&completion->changed, &completion->mutex, deadline_ns);
     }
     return 0;
@@ -262,15 +279,18 @@ static int await_ready(struct weir_completion *completion, uint64_t deadline_ns)
 /* A chain of 1 to n entries, which are the caller's alone; returns how many, or an error. */
 static ptrdiff_t take(struct weir_completion *completion, struct entry **chain, size_t n,
                       uint64_t deadline_ns) {
+    struct weir__host *spared = NULL;
     size_t taken = 0;
 
     pthread_mutex_lock(&completion->mutex);
-    int rc = await_ready(completion, deadline_ns);
+    int rc = await_ready(completion, &spared, deadline_ns);
     for (; rc == 0 && taken < n && completion->ready; taken++) {
         *chain = take_ready(completion);
         chain = &(*chain)->next;
     }
     pthread_mutex_unlock(&completion->mutex);
+    if (spared)
+        spared->calls->unblock(spared);
     *chain = NULL;
     return rc ? rc : (ptrdiff_t)taken;
 }

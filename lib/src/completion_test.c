@@ -650,29 +650,77 @@ static void call_that_would_take_itself_gets_edeadlk(void **state) {
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
+struct spared {
+    struct weir_pool *pool;
+    struct weir_future promise;
+    int rc;
+};
+
+static void set_promise(void *arg) {
+    weir_future_set(arg, NULL);
+}
+
+static int take_what_another_task_ends(void *arg, void **value) {
+    struct spared *spared = arg;
+    struct weir_completion *completion;
+
+    *value = NULL;
+    spared->rc = weir_completion_new(&completion);
+    if (spared->rc)
+        return spared->rc;
+    weir_completion_add(completion, &spared->promise, NULL);
+    weir_pool_execute(spared->pool, set_promise, &spared->promise);
+    spared->rc = next(completion, WEIR_FOREVER);
+    weir_completion_free(completion);
+    return 0;
+}
+
+/* The promise is set by a task that nobody can claim, behind the one that takes. */
+static void spare_thread_runs_what_a_sleeping_taker_needs(void **state) {
+    struct weir_pool_options options;
+    struct weir_future *future = NULL;
+    struct spared spared = {.rc = 1};
+
+    weir_pool_options_init(&options);
+    options.wait = WEIR_WAIT_SPARE;
+    options.max_spares = 1;
+    spared.pool = unit_pool(unit_scheduler(state), 1, &options);
+    for (int turn = 0; turn < 20; turn++) {
+        weir_future_init(&spared.promise);
+        assert_int_equal(
+            weir_pool_async(spared.pool, take_what_another_task_ends, &spared, &future), 0);
+        assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+        assert_int_equal(spared.rc, 0);
+        weir_future_unref(future);
+        assert_int_equal(weir_future_fini(&spared.promise), 0);
+    }
+    assert_int_equal(weir_pool_free(spared.pool), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(bad_arguments_are_refused),
-        BOTH(without_memory_nothing_is_made_or_added),
+        EACH(without_memory_nothing_is_made_or_added),
         ONCE(futures_arrive_in_the_order_of_their_ends_however_they_end),
         ONCE(future_that_is_terminal_or_added_twice_arrives_as_often_as_added),
         ONCE(batch_takes_what_is_there_and_no_more_than_asked_for),
-        BOTH(async_futures_are_their_takers),
-        BOTH(refused_submission_adds_nothing),
-        BOTH(calls_that_a_shutdown_drops_arrive_cancelled),
+        EACH(async_futures_are_their_takers),
+        EACH(refused_submission_adds_nothing),
+        EACH(calls_that_a_shutdown_drops_arrive_cancelled),
         ONCE(all_takers_return_when_the_last_one_is_taken),
-        BOTH(each_is_taken_once_by_several_takers_and_none_is_forgotten),
+        EACH(each_is_taken_once_by_several_takers_and_none_is_forgotten),
         ONCE(descriptor_is_readable_exactly_while_something_can_be_taken),
         ONCE(descriptor_that_cannot_be_made_may_be_asked_for_again),
-        BOTH(loop_on_the_descriptor_misses_nothing),
-        BOTH(queue_is_freed_with_futures_outstanding),
-        BOTH(ready_calls_that_nobody_takes_are_let_go_by_the_free),
+        EACH(loop_on_the_descriptor_misses_nothing),
+        EACH(queue_is_freed_with_futures_outstanding),
+        EACH(ready_calls_that_nobody_takes_are_let_go_by_the_free),
         ONCE(queue_may_be_freed_by_whoever_takes_the_last_one),
-        BOTH(queue_may_be_freed_while_its_futures_end),
-        BOTH(worker_runs_what_it_would_wait_for),
-        BOTH(takers_that_claim_share_one_queue),
-        BOTH(outside_taker_runs_only_what_any_thread_may_run),
-        BOTH(call_that_would_take_itself_gets_edeadlk),
+        EACH(queue_may_be_freed_while_its_futures_end),
+        EACH(worker_runs_what_it_would_wait_for),
+        EACH(takers_that_claim_share_one_queue),
+        EACH(outside_taker_runs_only_what_any_thread_may_run),
+        EACH(spare_thread_runs_what_a_sleeping_taker_needs),
+        EACH(call_that_would_take_itself_gets_edeadlk),
     };
     return cmocka_run_group_tests_name("completion", tests, NULL, NULL);
 }

@@ -32,13 +32,11 @@
 #include <stdlib.h>
 
 #include <weir/parallel.h>
-#include <weir/pool.h>
 #include <weir/token.h>
 
 #include "frame.h"
-#include "future.h"
 #include "platform/point.h"
-#include "worker.h"
+#include "pool.h"
 
 #define ON_STACK           ((size_t)8)      /* participants without an allocation */
 #define MOST_CHUNKS        (UINT32_MAX / 2) /* an owner adds 1 to an empty word, too */
@@ -147,8 +145,20 @@ static int help(void *arg, void **value) {
     return 0;
 }
 
+/* Queues a helper where there is room. No full policy: none may wait here, nor throw out somebody
+ * else's task to make room for help that the caller can do without. */
+static bool offer(struct weir_pool *pool, struct weir__worker *self, struct weir_task *task) {
+    if (weir__pool_mode(pool) != POOL_OPEN)
+        return false;
+    if (!self)
+        return weir__pool_submit_held(pool, task) == 0;
+    weir__future_set_host(task, &pool->host);
+    return pool->scheduler->submit(pool, self, &task, 1, WEIR_NOW) == 1;
+}
+
 /* Calls for helpers until the pool takes no more; returns how many participants there are. */
 static size_t call_helpers(struct weir_pool *pool, struct loop *loop) {
+    struct weir__worker *self = weir__worker_self(pool);
     size_t called = 1;
 
     for (; called < loop->count; called++) {
@@ -156,7 +166,7 @@ static size_t call_helpers(struct weir_pool *pool, struct loop *loop) {
         weir_future_init(&helper->future);
         struct weir_task *task = weir_future_task(&helper->future, help, helper, 0);
         weir_future_set_token(&helper->future, weir__frame_token());
-        if (weir_pool_submit_until(pool, task, WEIR_NOW) != 0)
+        if (!offer(pool, self, task))
             break;
     }
     return called;
@@ -201,11 +211,13 @@ static int run_loop(struct weir_pool *pool, struct loop *loop, uint32_t chunks) 
     return atomic_load_explicit(&loop->error, memory_order_relaxed);
 }
 
-/* The caller, and helpers as many as there are other threads. */
+/* The caller, and helpers as many as the pool keeps other threads, or, when it keeps none, has. */
 static size_t participants_of(struct weir_pool *pool) {
-    size_t threads = weir_pool_size(pool);
+    size_t threads = atomic_load_explicit(&pool->sizing.core, memory_order_relaxed);
 
-    if (threads == 0) /* it starts some when there is work */
+    if (threads == 0)
+        threads = weir__idle_counts(&pool->idle).living;
+    if (threads == 0)
         threads = 1;
     return weir__worker_self(pool) ? threads : threads + 1;
 }

@@ -141,26 +141,86 @@ static void pool_that_is_not_started_or_shut_down_leaves_all_to_the_caller(void 
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
-static void full_pool_leaves_all_to_the_caller(void **state) {
-    const enum weir_full_policy policies[] = {WEIR_FULL_BLOCK, WEIR_FULL_REJECT,
-                                              WEIR_FULL_CALLER_RUNS};
+static enum weir_full_policy ask(void *arg, struct weir_pool *pool, struct weir_task *task) {
+    (void)pool;
+    (void)task;
+    add_one(arg);
+    return WEIR_FULL_DISCARD_OLDEST;
+}
 
-    for (int i = 0; i < 3; i++) {
+/* Nobody is asked, thrown out or counted as refused for the sake of help. */
+static void full_pool_leaves_all_to_the_caller_whatever_its_policy(void **state) {
+    for (unsigned policy = WEIR_FULL_BLOCK; policy <= WEIR_FULL_HANDLER; policy++) {
         struct weir_pool_options options;
         struct plug plug = PLUG;
         struct counted counted;
+        _Atomic unsigned asked = 0;
         weir_pool_options_init(&options);
         options.capacity = 1;
-        options.full = policies[i];
+        options.full = (enum weir_full_policy)policy;
+        options.hooks.full = ask;
+        options.hooks.arg = (void *)&asked;
         struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
         assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
         event_await(&plug.begun, 1);
         assert_int_equal(weir_pool_submit(pool, counted_init(&counted)), 0);
         expect_alone(pool);
+        assert_int_equal(number_of(&asked), 0);
+        assert_int_equal(unit_stats(pool).rejected, 0);
         event_raise(&plug.release);
         assert_int_equal(weir_pool_free(pool), 0);
         assert_int_equal(number_of(&counted.runs), 1);
     }
+}
+
+static void pool_without_core_threads_helps_as_well(void **state) {
+    struct weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    options.max_threads = 2;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), WEIR_NO_CORE, &options);
+    for (int turn = 0; turn < 20; turn++) {
+        struct meeting meeting = {.expected = 2};
+        assert_int_equal(weir_for(pool, 0, 2, 1, meet, &meeting), 0);
+        expect_each_once(pool, 0, 100, 1);
+    }
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+struct leaving {
+    struct weir_pool *pool;
+    pthread_t caller;
+    struct event helper_in, shut;
+    _Atomic unsigned calls[100], elsewhere;
+};
+
+static int shut_the_helper_out(void *arg, size_t low, size_t high) {
+    struct leaving *leaving = arg;
+
+    (void)high;
+    add_one(&leaving->calls[low]);
+    if (!pthread_equal(pthread_self(), leaving->caller)) {
+        add_one(&leaving->elsewhere);
+        event_raise(&leaving->helper_in);
+        event_await(&leaving->shut, 1);
+    } else if (low == 0) {
+        event_await(&leaving->helper_in, 1);
+        weir_pool_shutdown(leaving->pool, WEIR_CANCEL_RUNNING);
+        event_raise(&leaving->shut);
+    }
+    return 0;
+}
+
+/* It had taken half of the range by then. */
+static void helper_whose_pool_is_cancelled_leaves_its_part_to_the_caller(void **state) {
+    struct leaving leaving = {.pool = unit_pool(unit_scheduler(state), 1, NULL)};
+
+    leaving.caller = pthread_self();
+    assert_int_equal(weir_for(leaving.pool, 0, 100, 1, shut_the_helper_out, &leaving), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(number_of(&leaving.calls[i]), 1);
+    assert_int_equal(number_of(&leaving.elsewhere), 1);
+    assert_int_equal(weir_pool_free(leaving.pool), 0);
 }
 
 static void without_memory_fewer_threads_do_all_the_same(void **state) {
@@ -511,22 +571,24 @@ static void map_refuses_what_it_could_not_address(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(each_index_is_dealt_with_once_whatever_the_grain),
-        BOTH(bad_arguments_and_the_largest_range_are_met),
-        BOTH(caller_and_all_workers_take_part),
-        BOTH(busy_workers_are_not_waited_for),
-        BOTH(pool_that_is_not_started_or_shut_down_leaves_all_to_the_caller),
-        BOTH(full_pool_leaves_all_to_the_caller),
-        BOTH(without_memory_fewer_threads_do_all_the_same),
-        BOTH(loops_nest_and_may_be_called_from_tasks),
-        BOTH(loops_in_a_row_leave_nothing_behind),
-        BOTH(several_threads_loop_on_one_pool),
-        BOTH(thieves_and_owners_take_each_index_once),
-        BOTH(error_of_a_body_ends_the_loop_and_is_returned),
-        BOTH(first_error_is_kept_and_stops_all_participants),
-        BOTH(token_of_the_calling_task_ends_the_loop_everywhere),
-        BOTH(map_makes_each_output_from_its_input),
-        BOTH(map_refuses_what_it_could_not_address),
+        EACH(each_index_is_dealt_with_once_whatever_the_grain),
+        EACH(bad_arguments_and_the_largest_range_are_met),
+        EACH(caller_and_all_workers_take_part),
+        EACH(busy_workers_are_not_waited_for),
+        EACH(pool_that_is_not_started_or_shut_down_leaves_all_to_the_caller),
+        EACH(full_pool_leaves_all_to_the_caller_whatever_its_policy),
+        EACH(pool_without_core_threads_helps_as_well),
+        EACH(helper_whose_pool_is_cancelled_leaves_its_part_to_the_caller),
+        EACH(without_memory_fewer_threads_do_all_the_same),
+        EACH(loops_nest_and_may_be_called_from_tasks),
+        EACH(loops_in_a_row_leave_nothing_behind),
+        EACH(several_threads_loop_on_one_pool),
+        EACH(thieves_and_owners_take_each_index_once),
+        EACH(error_of_a_body_ends_the_loop_and_is_returned),
+        EACH(first_error_is_kept_and_stops_all_participants),
+        EACH(token_of_the_calling_task_ends_the_loop_everywhere),
+        EACH(map_makes_each_output_from_its_input),
+        EACH(map_refuses_what_it_could_not_address),
     };
     return cmocka_run_group_tests_name("parallel", tests, NULL, NULL);
 }

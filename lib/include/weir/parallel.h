@@ -32,8 +32,10 @@ typedef int (*weir_body)(void *arg, size_t low, size_t high);
 /*
  * Calls body for all indices begin <= i < end, at most grain of them a call; grain 0 chooses: some
  * dozen calls a thread. (More than grain only where there would be over 2^31 calls.) Uses the
- * threads that pool has at the beginning, no more than there are calls to make. Does not allocate
- * but once for pools of many threads, and then does with fewer threads when there is no memory.
+ * pool's core threads (the threads that it has, when it keeps none), no more than there are calls
+ * to make, and is never rejected: help that the pool has no room for is not called, whatever its
+ * full policy. Does not allocate but once for pools of many threads, and then does with fewer
+ * threads when there is no memory.
  *
  * When a body returns a negative number no further body is called, those that run are waited for,
  * and the number is returned; the first one, if there are several. When the caller is a task whose
