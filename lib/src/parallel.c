@@ -57,10 +57,15 @@ struct loop {
     struct participant *participants; /* the first is the caller */
     size_t count;
     _Atomic int error; /* the first one: nothing more is begun */
+    _Atomic uint32_t thefts_begun, thefts_over;
 };
 
 static uint64_t range_of(uint32_t low, uint32_t high) {
     return (uint64_t)high << 32 | low;
+}
+
+static bool is_empty(uint64_t chunks) {
+    return (uint32_t)chunks >= chunks >> 32;
 }
 
 /* The first error stays. */
@@ -89,44 +94,55 @@ static bool run_own(struct participant *self) {
     struct loop *loop = self->loop;
 
     while (!is_stopped(loop) && !weir_cancelled()) {
-        uint64_t chunks = atomic_fetch_add_explicit(&self->chunks, 1, memory_order_relaxed);
-        if ((uint32_t)chunks >= chunks >> 32)
+        uint64_t chunks = atomic_fetch_add_explicit(&self->chunks, 1, memory_order_acquire);
+        if (is_empty(chunks))
             return true;
         run_chunk(loop, (uint32_t)chunks);
     }
     return false;
 }
 
-/* The upper half of the victim's chunks, or its only one. */
-static bool steal_half(struct participant *victim, uint64_t *stolen) {
-    uint64_t chunks = atomic_load_explicit(&victim->chunks, memory_order_relaxed);
+/* Takes the upper half of the victim's chunks, or its only one. */
+static bool steal_half(struct participant *self, struct participant *victim) {
+    struct loop *loop = self->loop;
+    uint64_t chunks = atomic_load_explicit(&victim->chunks, memory_order_acquire);
+    uint32_t middle = 0, high = 0;
+    bool stolen = false;
 
-    for (;;) {
-        uint32_t low = (uint32_t)chunks, high = (uint32_t)(chunks >> 32);
-        if (low >= high)
-            return false;
-        uint32_t middle = low + (high - low) / 2;
+    if (is_empty(chunks))
+        return false;
+    atomic_fetch_add_explicit(&loop->thefts_begun, 1, memory_order_relaxed);
+    while (!stolen && !is_empty(chunks)) {
+        uint32_t low = (uint32_t)chunks;
+        high = (uint32_t)(chunks >> 32);
+        middle = low + (high - low) / 2;
         WEIR__POINT("parallel.steal");
-        if (atomic_compare_exchange_weak_explicit(&victim->chunks, &chunks, range_of(low, middle),
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-            *stolen = range_of(middle, high);
-            return true;
-        }
+        stolen =
+            atomic_compare_exchange_weak_explicit(&victim->chunks, &chunks, range_of(low, middle),
+                                                  memory_order_acq_rel, memory_order_acquire);
     }
+    if (stolen) {
+        WEIR__POINT("parallel.stolen");
+        atomic_store_explicit(&self->chunks, range_of(middle, high), memory_order_release);
+    }
+    atomic_fetch_add_explicit(&loop->thefts_over, 1, memory_order_release);
+    return stolen;
 }
 
+/* False: no participant has chunks that are not in hand. */
 static bool steal(struct participant *self) {
     struct loop *loop = self->loop;
     size_t own = (size_t)(self - loop->participants);
-    uint64_t stolen;
 
-    for (size_t i = 1; i < loop->count; i++) {
-        if (!steal_half(&loop->participants[(own + i) % loop->count], &stolen))
-            continue;
-        atomic_store_explicit(&self->chunks, stolen, memory_order_relaxed);
-        return true;
+    for (unsigned turn = 0;; turn++) {
+        uint32_t over = atomic_load_explicit(&loop->thefts_over, memory_order_acquire);
+        for (size_t i = 1; i < loop->count; i++)
+            if (steal_half(self, &loop->participants[(own + i) % loop->count]))
+                return true;
+        if (atomic_load_explicit(&loop->thefts_begun, memory_order_relaxed) == over)
+            return false;
+        weir__relax(turn);
     }
-    return false;
 }
 
 static void participate(struct participant *self) {
@@ -202,12 +218,9 @@ static int run_loop(struct weir_pool *pool, struct loop *loop, uint32_t chunks) 
     }
     size_t called = call_helpers(pool, loop);
     participate(caller);
-    if (weir_cancelled() && any_left(loop))
+    if (any_left(loop)) /* the caller leaves some only when the loop was stopped, or it is to end */
         stop(loop, -ECANCELED);
     part_with_helpers(loop, called);
-    participate(caller);
-    if (any_left(loop)) /* none is on its way between two words now */
-        stop(loop, -ECANCELED);
     return atomic_load_explicit(&loop->error, memory_order_relaxed);
 }
 

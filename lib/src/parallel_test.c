@@ -398,7 +398,7 @@ static void error_of_a_body_ends_the_loop_and_is_returned(void **state) {
 struct first {
     struct weir_pool *pool;
     pthread_t caller;
-    struct event helper_in;
+    struct event caller_in;
     _Atomic unsigned calls;
 };
 
@@ -410,10 +410,10 @@ static int fail_elsewhere_first(void *arg, size_t low, size_t high) {
     (void)high;
     add_one(&first->calls);
     if (!pthread_equal(pthread_self(), first->caller)) {
-        event_raise(&first->helper_in);
+        event_await(&first->caller_in, 1);
         return -EIO;
     }
-    event_await(&first->helper_in, 1);
+    event_raise(&first->caller_in);
     UNTIL(unit_stats(first->pool).completed == 1); /* the helper has left */
     return -EPERM;
 }

@@ -169,7 +169,7 @@ static void same_future_may_stand_in_the_list_many_times(void **state) {
     unit_join(thread);
     unit_join(error_thread);
     assert_int_equal(all.rc, 0);
-    assert_int_equal(first_error.rc, 0);
+    assert_in_range(first_error.rc, 0, MANY - 1);
     assert_int_equal(weir_future_fini(&future), 0);
 }
 
