@@ -42,5 +42,16 @@ $(foreach f,$(LIB_TEST_FLAVOURS),$(eval $(call lib_test_rules,$(f))))
 
 TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers scripts/check-probes
 
+# The examples check what they have done, and are run by the tests.
+LIB_EXAMPLES := $(patsubst lib/examples/%.c,build/debug/examples/%,$(wildcard lib/examples/*.c))
+
+build/debug/examples/%: build/debug/lib/examples/%.o build/debug/libweir.a
+	@mkdir -p $(@D)
+	$(Q)$(call ld,debug) -o $@ $^
+
+TESTS += scripts/test-examples
+TEST_NEEDS += $(LIB_EXAMPLES)
+.SECONDARY: $(patsubst build/debug/examples/%,build/debug/lib/examples/%.o,$(LIB_EXAMPLES))
+
 include lib/checks.mk
 include lib/install.mk

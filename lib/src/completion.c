@@ -141,6 +141,16 @@ static void ended(struct weir_future *future, void *arg) {
     unref(completion);
 }
 
+/* Whether a thread outside the pool may run the call. The flags of one that was not submitted yet
+ * may just be written; then it may. */
+static bool may_be_any_threads(struct weir_future *future) {
+    uint32_t state = atomic_load_explicit(&future->weir__task.weir__state, memory_order_acquire);
+
+    if (state == 0)
+        return future->weir__call != NULL;
+    return state == TASK_QUEUED && (future->weir__task.flags & WEIR_TASK_ANY_THREAD);
+}
+
 /* The entry may be taken, and the future gone, before this returns. */
 static void add(struct weir_completion *completion, struct entry *entry, struct weir_future *future,
                 bool owns_future, void *user) {
@@ -150,7 +160,7 @@ static void add(struct weir_completion *completion, struct entry *entry, struct 
         .future = future,
         .user = user,
         .owns_future = owns_future,
-        .any_thread = future->weir__task.flags & WEIR_TASK_ANY_THREAD,
+        .any_thread = may_be_any_threads(future),
     };
     atomic_fetch_add_explicit(&completion->refs, 1, memory_order_relaxed);
     pthread_mutex_lock(&completion->mutex);

@@ -11,20 +11,25 @@
  * Each chunk runs once: a chunk number is in one word at any time or in one thread's hand, and
  * every change of a word is a read-modify-write, or the store of its owner when it is empty, which
  * no thief touches. A word never holds the same non-empty range twice, since a low chunk that has
- * been taken never comes back; so a compare-exchange that succeeds has seen the present. Relaxed
- * order suffices: nothing but the numbers is handed over in the words. What bodies need was
- * published by the submission of the helpers, and what they did by the end of the helpers' futures.
- * (Mutant parallel_steal_by_store: a thief that stores instead of exchanging runs chunks twice.)
+ * been taken never comes back; so a compare-exchange that succeeds has seen the present. What
+ * bodies need was published by the submission of the helpers, and what they did by the end of the
+ * helpers' futures. (Mutant parallel_steal_by_store: a thief that stores instead of exchanging runs
+ * chunks twice.)
  *
- * A participant that finds every word empty is done. A range may be on its way between two words
- * just then, and its thief works on it alone: that costs time, but loses no index.
+ * Leaving. A participant that finds every word empty is done, but a range that is on its way
+ * between two words is in neither. So thefts are counted when they begin and when they are over,
+ * and a look counts only if as many had begun at its end as were over at its start. A word that a
+ * theft has emptied was exchanged with release after the beginning was counted, and is read with
+ * acquire, so the look that sees it empty sees the beginning, too; the end is counted with release
+ * after the thief's word was stored. Words that a look has found empty stay so. (Mutant
+ * parallel_leaves_at_first_look: no index is lost, but what could be shared is not, and bodies that
+ * wait for each other hang.)
  *
  * Lifetime. Helpers' futures and words are in the caller's frame, or in one block. Before the
  * caller leaves it cancels each helper that is still queued and waits for each that runs, then for
  * its future to be quiet. (Mutant parallel_leaves_helpers: it waits for the chunks alone, and a
  * late helper looks for work in a frame that is gone.) A helper that leaves early, since its pool
- * asks running tasks to end, leaves chunks in its word; so the caller looks once more when all are
- * gone.
+ * asks running tasks to end, leaves its chunks in its word, where the others find them.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -250,8 +255,9 @@ int weir_for(struct weir_pool *pool, size_t begin, size_t end, size_t grain, wei
 
     if (!pool || !body || end < begin)
         return -EINVAL;
-    if (begin == end)
-        return 0;
+    int rc = weir__pool_check(pool);
+    if (rc || begin == end)
+        return rc;
     size_t count = participants_of(pool), n = end - begin;
     grain = choose_grain(n, grain, count);
     size_t chunks = n / grain + (n % grain != 0);
@@ -269,7 +275,7 @@ int weir_for(struct weir_pool *pool, size_t begin, size_t end, size_t grain, wei
         .participants = many ? many : on_stack,
         .count = count,
     };
-    int rc = run_loop(pool, &loop, (uint32_t)chunks);
+    rc = run_loop(pool, &loop, (uint32_t)chunks);
     free(many);
     return rc;
 }

@@ -1,3 +1,6 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "test/fault.h"
 #include "test/unit.h"
 
@@ -240,6 +243,23 @@ static void without_memory_fewer_threads_do_all_the_same(void **state) {
             assert_int_equal(number_of(&calls[i]), 1);
         assert_int_equal(fault_blocks(), blocks);
     }
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
+static void child_of_fork_is_told_that_the_pool_is_not_its_own(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    size_t length = 0;
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        alarm(30); /* a hang is a failure */
+        _exit(weir_for(pool, 0, 10, 1, fail_at_once, &length) == -EOWNERDEAD && length == 0 ? 0
+                                                                                            : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
@@ -580,6 +600,7 @@ int main(void) {
         EACH(pool_without_core_threads_helps_as_well),
         EACH(helper_whose_pool_is_cancelled_leaves_its_part_to_the_caller),
         EACH(without_memory_fewer_threads_do_all_the_same),
+        EACH(child_of_fork_is_told_that_the_pool_is_not_its_own),
         EACH(loops_nest_and_may_be_called_from_tasks),
         EACH(loops_in_a_row_leave_nothing_behind),
         EACH(several_threads_loop_on_one_pool),

@@ -91,6 +91,26 @@ static void call_without_a_pool_runs_on_the_thread_that_ends_the_source(void **s
     assert_int_equal(weir_future_fini(&source), 0);
 }
 
+static void dependent_that_runs_on_another_thread_is_running(void **state) {
+    struct weir_future source;
+    struct event release = {0};
+    struct seen seen = {.wait_for = &release};
+
+    (void)state;
+    weir_future_init(&source);
+    struct weir_future *next = then(&source, NULL, &seen, 0);
+    pthread_t setter = unit_thread(set_main, &source);
+    event_await(&seen.begun, 1);
+    assert_int_equal(weir_future_state(next), WEIR_FUTURE_RUNNING);
+    assert_int_equal(weir_future_cancel(next), -EINPROGRESS);
+    assert_int_equal(weir_future_get(next, NULL, WEIR_NOW), -EAGAIN);
+    assert_int_equal(weir_wait(&next, 1, WEIR_ALL, 1), -ETIMEDOUT);
+    event_raise(&release);
+    expect(next, 0, WEIR_FUTURE_DONE);
+    unit_join(setter);
+    assert_int_equal(weir_future_fini(&source), 0);
+}
+
 static void call_on_a_terminal_source_runs_at_once(void **state) {
     struct weir_future source;
     struct seen seen = {.rc = -EIO};
@@ -505,6 +525,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(bad_arguments_and_no_memory_make_nothing),
         ONCE(call_without_a_pool_runs_on_the_thread_that_ends_the_source),
+        ONCE(dependent_that_runs_on_another_thread_is_running),
         ONCE(call_on_a_terminal_source_runs_at_once),
         ONCE(call_added_in_a_callback_of_its_source_runs_at_once),
         ONCE(call_may_wait_for_what_hangs_on_a_promise_that_it_sets),
