@@ -407,12 +407,12 @@ void weir_blocking_begin(void) {
     struct weir__worker *worker = weir__worker_current();
 
     if (worker)
-        weir__sizing_block(worker->pool);
+        weir__sizing_block(worker);
 }
 
 void weir_blocking_end(void) {
     struct weir__worker *worker = weir__worker_current();
 
     if (worker)
-        weir__sizing_unblock(worker->pool);
+        weir__sizing_unblock(worker);
 }

@@ -232,7 +232,11 @@ void weir__sizing_join(struct weir_pool *pool) {
     pool->sizing.has_leaver = false;
 }
 
-void weir__sizing_block(struct weir_pool *pool) {
+void weir__sizing_block(struct weir__worker *worker) {
+    struct weir_pool *pool = worker->pool;
+
+    if (worker->blocks++ > 0)
+        return;
     atomic_fetch_add_explicit(&pool->sizing.blocked, 1, memory_order_seq_cst);
     WEIR__POINT("sizing.blocked");
     /* What is queued now is nobody's but ours to wake for; later submitters see the higher limit.
@@ -241,7 +245,11 @@ void weir__sizing_block(struct weir_pool *pool) {
         pool->scheduler->summon(pool);
 }
 
-void weir__sizing_unblock(struct weir_pool *pool) {
+void weir__sizing_unblock(struct weir__worker *worker) {
+    struct weir_pool *pool = worker->pool;
+
+    if (worker->blocks == 0 || --worker->blocks > 0)
+        return;
     atomic_fetch_sub_explicit(&pool->sizing.blocked, 1, memory_order_seq_cst);
     weir__sizing_check_surplus(pool);
 }

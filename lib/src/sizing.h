@@ -87,8 +87,9 @@ void weir__sizing_replace(struct weir_pool *pool, struct weir__worker *worker);
 /* Joins the last thread that left. */
 void weir__sizing_join(struct weir_pool *pool);
 
-/* The calling worker begins to block outside the pool's knowledge, and is back. */
-void weir__sizing_block(struct weir_pool *pool);
-void weir__sizing_unblock(struct weir_pool *pool);
+/* The calling worker begins to block outside the pool's knowledge, and is back. Nests: the worker
+ * counts once. */
+void weir__sizing_block(struct weir__worker *worker);
+void weir__sizing_unblock(struct weir__worker *worker);
 
 #endif

@@ -316,11 +316,11 @@ static void wake_helper(struct weir__worker *helper) {
 }
 
 static void block(struct weir__host *host) {
-    weir__sizing_block(pool_of(host));
+    weir__sizing_block(self_in(host));
 }
 
 static void unblock(struct weir__host *host) {
-    weir__sizing_unblock(pool_of(host));
+    weir__sizing_unblock(self_in(host));
 }
 
 const struct weir__host_calls weir__pool_host_calls = {
@@ -356,6 +356,8 @@ static void lost(void *arg) {
     struct weir_pool *pool = worker->pool;
 
     stop_hook(worker);
+    worker->blocks = worker->blocks ? 1 : 0; /* it blocks no more, however deep it was */
+    weir__sizing_unblock(worker);
     current = NULL;
     weir__sizing_replace(pool, worker);
     weir__pool_thread_gone(pool);

@@ -25,6 +25,7 @@ struct weir__worker {
     uint64_t random;         /* state of the choice of victims */
     struct weir_task *first; /* what a new thread runs before all others */
     bool hired;              /* a new thread, counted as searching */
+    uint32_t blocks;         /* how deep inside weir_blocking_begin and waits with a spare */
     pthread_t thread;
     _Atomic uint32_t alive;
     _Atomic uint64_t task_since_ns;            /* of a pool with timing: since when in its task */
