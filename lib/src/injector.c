@@ -108,15 +108,23 @@ ptrdiff_t weir__injector_push(struct weir__injector *injector, struct weir_task 
     return closed ? -ESHUTDOWN : (ptrdiff_t)added;
 }
 
-/* Takes the band's oldest task off its list, still counted. */
-static struct weir_task *unlink_first(struct weir__injector_band *band) {
+/* Takes the band's oldest task off its list, still counted, with its place as it was: whoever comes
+ * for it waits for the mutex. */
+static struct weir_task *unlink_to_move(struct weir__injector_band *band) {
     struct weir_task *task = band->head;
 
-    if (!task)
-        return NULL;
-    unlink_task(band, task);
-    weir__task_set_place(task, WEIR__PLACE_NONE);
-    weir__age_pass(&band->passed_ns, task);
+    if (task) {
+        unlink_task(band, task);
+        weir__age_pass(&band->passed_ns, task);
+    }
+    return task;
+}
+
+static struct weir_task *unlink_first(struct weir__injector_band *band) {
+    struct weir_task *task = unlink_to_move(band);
+
+    if (task)
+        weir__task_set_place(task, WEIR__PLACE_NONE);
     return task;
 }
 
@@ -158,7 +166,6 @@ static size_t move_to_deque(struct weir__injector *injector, struct weir__deque 
             moved++;
         } else {
             link_first(band_of(injector, task), task);
-            weir__task_set_place(task, (uintptr_t)injector);
         }
     }
     return moved;
@@ -174,7 +181,7 @@ struct weir_task *weir__injector_pop_batch(struct weir__injector *injector, uint
         return NULL;
     pthread_mutex_lock(&injector->mutex);
     struct weir_task *first = unlink_first(band);
-    while (n < more && n < BATCH_MOST && (moved[n] = unlink_first(band)))
+    while (n < more && n < BATCH_MOST && (moved[n] = unlink_to_move(band)))
         n++;
     /* Counted until it lies in the deque: a task between the two would be visible to nobody, and
      * a worker that saw none could leave a pool that shuts down. */

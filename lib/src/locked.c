@@ -255,6 +255,12 @@ static void removed(struct weir_pool *pool) {
     unlock(pool);
 }
 
+static bool holds(struct weir_pool *pool, const weir__slot *slot) {
+    (void)pool;
+    (void)slot;
+    return false;
+}
+
 static struct weir_task *take_any(struct weir_pool *pool) {
     struct weir_task *task = weir__injector_pop(&pool->injector, false);
 
@@ -305,6 +311,7 @@ const struct weir__scheduler weir__locked = {
     .wake_helper = wake_helper,
     .summon = summon,
     .take_any = take_any,
+    .holds = holds,
     .removed = removed,
     .abandon = abandon,
     .harvest = harvest,

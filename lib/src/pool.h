@@ -92,7 +92,7 @@ struct weir_pool {
     bool end_told;  /* somebody tells, or has told, that the pool has ended; guarded likewise */
     unsigned holds; /* attachments that keep a draining pool from closing; guarded likewise */
     _Atomic uint32_t gate;
-    _Atomic uint32_t live;   /* threads that have not ended */
+    _Atomic uint32_t live;   /* threads that have not ended, and closers */
     _Atomic bool ended;      /* closed, no thread is left, and that was told */
     _Atomic uint32_t stages; /* moves when mode, live or ended does: what await sleeps on */
 

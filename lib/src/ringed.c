@@ -29,17 +29,28 @@ static void unreserve(struct weir_pool *pool) {
     weir__room_return(&pool->room, 1);
 }
 
+/* Gives back the emptied slots at the head of a ring. */
+static void pass_spent(struct weir_pool *pool, struct weir__ring *ring) {
+    size_t freed = weir__ring_skip_spent(ring);
+
+    if (freed > 0)
+        weir__room_tell(&pool->room, freed);
+}
+
 /* One attempt. */
 static int try_push(struct weir_pool *pool, struct weir_task *task) {
+    struct weir__ring *ring = ring_of(pool, task);
+
     if (weir__room_try(&pool->room, 1) == 0)
         return is_closed(pool) ? -ESHUTDOWN : -EAGAIN;
-    switch (weir__ring_push(ring_of(pool, task), task)) {
+    switch (weir__ring_push(ring, task)) {
     case RING_PUSHED:
         return 0;
     case RING_CANCELLED: /* its empty position counts as accepted, so it must count as ended */
         atomic_fetch_add_explicit(&pool->spent, 1, memory_order_release);
         weir__quiescence_tell(&pool->quiescence);
         unreserve(pool);
+        pass_spent(pool, ring); /* nobody is woken for what is not there */
         return -ECANCELED;
     case RING_CLOSED:
         unreserve(pool);
@@ -193,7 +204,7 @@ static int init(struct weir_pool *pool, const struct weir_pool_options *options)
             return -ENOMEM;
         weir__ring_init(&pool->rings[band], slots, capacity);
     }
-    pool->capacity = capacity;
+    pool->capacity = pool->options.capacity = capacity;
     weir__room_init(&pool->room, pool->bands > 1 ? capacity : 0);
     return 0;
 }
@@ -213,13 +224,20 @@ static void destroy(struct weir_pool *pool) {
  * several bands the place in the bound is free at once, though its ring may be full of such slots.
  */
 static void removed(struct weir_pool *pool) {
-    size_t freed = 0;
-
     for (uint32_t band = 0; band < pool->bands; band++)
-        freed += weir__ring_skip_spent(&pool->rings[band]);
+        pass_spent(pool, &pool->rings[band]);
     weir__room_return(&pool->room, 1);
-    if (freed > 0)
-        weir__room_tell(&pool->room, freed);
+}
+
+static bool holds(struct weir_pool *pool, const weir__slot *slot) {
+    uintptr_t at = (uintptr_t)slot;
+
+    for (uint32_t band = 0; band < pool->bands; band++) {
+        const struct weir__ring *ring = &pool->rings[band];
+        if (at >= (uintptr_t)ring->slots && at < (uintptr_t)(ring->slots + ring->capacity))
+            return true;
+    }
+    return false;
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
@@ -278,6 +296,7 @@ const struct weir__scheduler weir__ringed = {
     .wake_helper = wake_helper,
     .summon = weir__search_summon,
     .take_any = take_any,
+    .holds = holds,
     .removed = removed,
     .abandon = abandon,
     .harvest = harvest,

@@ -11,6 +11,8 @@
 
 #include <weir/task.h>
 
+#include "deque.h"
+
 struct weir_pool;
 struct weir_pool_options;
 struct weir__worker;
@@ -38,6 +40,8 @@ struct weir__scheduler {
     void (*summon)(struct weir_pool *pool);
     /* Any thread: the oldest queued task of some queue, or NULL; does not wait. */
     struct weir_task *(*take_any)(struct weir_pool *pool);
+    /* Whether the slot is one of this pool's. Any thread. */
+    bool (*holds)(struct weir_pool *pool, const weir__slot *slot);
     /* A claimer has taken a queued task out: there is room for another. */
     void (*removed)(struct weir_pool *pool);
     /* The thread of a worker that runs, or has just been hired, ends: takes it off the counts and

@@ -4,8 +4,8 @@
  * Order. mode rises first (what workers have in hand is dropped from CANCELLING on), then the
  * scheduler closes: the one step after which no submission is accepted. Then queued tasks are
  * dropped, and whoever finds the pool closed and without threads tells that it has ended: the last
- * thread, after it has gone, or the closer. Both look at the other's word after writing their own
- * (seq_cst), so one of them sees both.
+ * thread, after it has gone, or the closer, who counts as a thread until it has dropped what it
+ * takes. Both look at the other's word after writing their own (seq_cst), so one of them sees both.
  */
 #include <errno.h>
 
@@ -99,13 +99,25 @@ static void drop_queued(struct weir_pool *pool) {
         weir__drop_taken(pool, task, 0);
 }
 
+/* A closer counts as live while it drops: the workers may all have left before it is done. False:
+ * the end was told, and nothing is left to drop. */
+static bool hold_end(struct weir_pool *pool) {
+    pthread_mutex_lock(&pool->lifecycle);
+    bool holds = !pool->end_told;
+    if (holds)
+        atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->lifecycle);
+    return holds;
+}
+
 static void close_pool(struct weir_pool *pool, bool drop) {
+    if (!hold_end(pool))
+        return;
     WEIR__POINT("pool.shutdown");
     pool->scheduler->close(pool);
     if (drop)
         drop_queued(pool);
-    tell_end(pool);
-    weir__pool_stage(pool);
+    weir__pool_thread_gone(pool);
 }
 
 static int end(struct weir_pool *pool, enum weir__pool_mode mode) {
@@ -161,12 +173,21 @@ ptrdiff_t weir_pool_take_back(struct weir_pool *pool, struct weir_taken *taken, 
     return (ptrdiff_t)count;
 }
 
+/* Whether the task's place is one of this pool's queues. */
+static bool is_here(struct weir_pool *pool, const struct weir_task *task) {
+    uintptr_t place = atomic_load_explicit(&task->weir__place, memory_order_acquire);
+
+    if (!(place & WEIR__PLACE_SLOT))
+        return place == (uintptr_t)&pool->injector;
+    return pool->scheduler->holds(pool, (const weir__slot *)(place & ~WEIR__PLACE_SLOT));
+}
+
 int weir_pool_remove(struct weir_pool *pool, struct weir_task *task) {
     int rc = !task || (task->flags & WEIR__TASK_FUTURE) ? -EINVAL : weir__pool_check(pool);
 
     if (rc)
         return rc;
-    if (!weir__claim_remove(task))
+    if (!is_here(pool, task) || !weir__claim_remove(task))
         return -ENOENT;
     pool->scheduler->removed(pool);
     weir__drop_claimed(pool, task);

@@ -282,6 +282,19 @@ static void removed(struct weir_pool *pool) {
     weir__room_return(&pool->room, 1);
 }
 
+static bool holds(struct weir_pool *pool, const weir__slot *slot) {
+    struct weir__roster *roster = &pool->sizing.roster;
+    uint32_t count = weir__roster_count(roster);
+    uintptr_t at = (uintptr_t)slot;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct weir__deque *deques = weir__roster_at(roster, i)->deques;
+        if (at >= (uintptr_t)deques && at < (uintptr_t)(deques + pool->bands))
+            return true;
+    }
+    return false;
+}
+
 static struct weir_task *take_any(struct weir_pool *pool) {
     struct weir_task *task = weir__injector_pop(&pool->injector, false);
     struct weir__roster *roster = &pool->sizing.roster;
@@ -351,6 +364,7 @@ const struct weir__scheduler weir__stealing = {
     .wake_helper = wake_helper,
     .summon = weir__search_summon,
     .take_any = take_any,
+    .holds = holds,
     .removed = removed,
     .abandon = abandon,
     .harvest = harvest,

@@ -121,8 +121,9 @@ struct weir_hooks {
      * wait, or resize the pool, first. BLOCK means: try again, waiting for room where the caller
      * may wait; from a worker it refuses. */
     enum weir_full_policy (*full)(void *arg, struct weir_pool *pool, struct weir_task *task);
-    /* Once, by the last thread that leaves a pool that was shut down (or by shutdown itself when
-     * there is none). Every task has ended, and no other thread is left. */
+    /* Once, by the last thread that leaves a pool that was shut down, or by shutdown itself when it
+     * ends later. Every task has ended, but those that outside threads claimed to run or cancel
+     * them, and no other thread is left. */
     void (*terminated)(void *arg);
 };
 
