@@ -3,6 +3,7 @@
 
 #include "stress/episode.h"
 #include "stress/structures/structures.h"
+#include "stress/weir/work.h"
 
 const struct scenario *const *weir_stress_scenarios(void);
 
@@ -11,6 +12,21 @@ __attribute__((visibility("default"))) const struct scenario *const *weir_stress
         &scenario_queue_history,
         &scenario_deque_history,
         &scenario_future_history,
+        &scenario_weir_resize,
+        &scenario_weir_full,
+        &scenario_weir_pause,
+        &scenario_weir_take_back,
+        &scenario_weir_bands,
+        &scenario_weir_group,
+        &scenario_weir_token,
+        &scenario_weir_then,
+        &scenario_weir_completion,
+        &scenario_weir_fork,
+        &scenario_weir_thread_end,
+        &scenario_weir_blocking,
+        &scenario_weir_cancel_running,
+        &scenario_weir_parallel,
+        &scenario_weir_hooks,
         NULL,
     };
     return all;
