@@ -160,7 +160,9 @@ struct weir_task *weir_future_task(struct weir_future *future, weir_call call, v
     future->weir__arg = arg;
     future->weir__task.run = run_call;
     future->weir__task.drop = drop_call;
-    future->weir__task.flags = flags | WEIR__TASK_FUTURE;
+    /* Now, for a dependent that no pool will be given; a submission sets it anew. */
+    future->weir__task.flags =
+        flags | WEIR__TASK_FUTURE | WEIR__TASK_GENERATION(weir__fork_generation());
     if (lock(future))
         unlock(future, BOUND, 0);
     else /* cancelled or set before: no pool will queue it */

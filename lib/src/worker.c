@@ -398,6 +398,7 @@ static void *worker_main(void *arg) {
         run_first(worker);
         while ((task = pool->scheduler->take(worker)))
             run_taken(worker, task);
+        weir__quiescence_tell(&pool->quiescence); /* one too many leaves without having run dry */
     } else {
         weir__pool_break(pool);
         if (worker->first)

@@ -60,6 +60,7 @@ static void fork_once(struct member *m) {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
+        work_in_child = true;
         alarm(LIMIT);
         _exit(live_on(m->pool, m->respawns));
     }

@@ -79,7 +79,6 @@ static void check(struct episode *e, struct chain *c, unsigned i) {
             episode_fail(e, "lost result", "what a dependent's call wrote is not seen after get");
         }
         before = error;
-        weir_future_unref(c->links[k]);
     }
 }
 
@@ -115,8 +114,11 @@ static void run(struct episode *e) {
     for (unsigned i = 0; i < CHAINS; i++) {
         check(e, &chains[i], i);
     }
-    episode_join(e);
+    episode_join(e); /* nobody cancels any more */
     for (unsigned i = 0; i < CHAINS; i++) {
+        for (unsigned k = 0; k < LINKS; k++) {
+            weir_future_unref(chains[i].links[k]);
+        }
         work_expect(e, "weir_future_fini", weir_future_fini(&chains[i].source), 0);
     }
     work_free(e, pool);

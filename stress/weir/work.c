@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+bool work_in_child;
+
 static int run(struct weir_task *task) {
     struct work *w = (struct work *)(void *)task;
     struct task *record = w->record;
@@ -17,6 +19,9 @@ static int run(struct weir_task *task) {
 
 static void drop(struct weir_task *task, int error) {
     struct work *w = (struct work *)(void *)task;
+    if (work_in_child) {
+        return;
+    }
     if (error >= 0) {
         work_wrong(w->record->episode, "drop", error);
     }

@@ -28,6 +28,10 @@ int work_submit(struct episode *e, struct weir_pool *pool, struct work *w, struc
 int work_insist(struct episode *e, struct weir_pool *pool, struct work *w, struct task *record,
                 uint32_t flags);
 
+/* Set in a child of fork, where the parent's tasks may be dropped once more, and where the board is
+ * the parent's: nothing is noted. */
+extern bool work_in_child;
+
 /* A wrong answer of a call. */
 _Noreturn void work_wrong(struct episode *e, const char *call, long answer);
 static inline void work_expect(struct episode *e, const char *call, long answer, long expected) {
