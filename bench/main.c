@@ -22,6 +22,7 @@ static const struct command {
     {"compare", "tell whether A is faster than B: two pools, or two runs", compare_main},
     {"gate", "tell whether a pool has become slower than a kept build: for CI", gate_main},
     {"merge", "join runs into one", merge_main},
+    {"top", "watch a run that goes on", top_main},
     {"export", "write a run as CSV, hgrm, Google Benchmark JSON or Go benchfmt", export_main},
     {"cell", NULL, cell_main},
     {"describe", NULL, describe_main},

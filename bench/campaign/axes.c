@@ -457,6 +457,24 @@ char *axis_phrase(const char *name, const json_t *cell) {
     return phrase;
 }
 
+char *cell_name(const json_t *cell) {
+    const char *workload_name = json_string_value(json_object_get(cell, "workload"));
+    const struct workload *workload = workload_find(workload_name);
+    char *name = text("%s", workload_name ? workload_name : "?");
+    for (size_t i = 0; workload && workload->axes[i]; i++) {
+        const json_t *value = json_object_get(cell, workload->axes[i]);
+        if (value) {
+            char *longer = json_is_string(value)
+                               ? text("%s/%s:%s", name, workload->axes[i], json_string_value(value))
+                               : text("%s/%s:%lld", name, workload->axes[i],
+                                      (long long)json_integer_value(value));
+            free(name);
+            name = longer;
+        }
+    }
+    return name;
+}
+
 char *cell_phrase(const json_t *cell) {
     const char *name = json_string_value(json_object_get(cell, "workload"));
     const struct workload *workload = workload_find(name);

@@ -91,6 +91,8 @@ int cell_order(const json_t *a, const json_t *b);
 char *axis_value_text(const struct axis *axis, const json_t *value);
 /* "2 workers", "signal", "service 20 µs". The caller frees it. */
 char *axis_phrase(const char *axis, const json_t *cell);
+/* "throughput/grain_ns:1000/workers:2": the same on every machine. The caller frees it. */
+char *cell_name(const json_t *cell);
 /* "throughput: 2 workers, 1 producer, …". The caller frees it. */
 char *cell_phrase(const json_t *cell);
 

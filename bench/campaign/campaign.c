@@ -317,6 +317,11 @@ static void show(struct campaign *campaign, size_t round, const struct plan_cell
     char *label = subject_label(&campaign->subjects.items[entry->subject], entry->variant);
     char *what = text("%s %s", label, where);
     progress_show(&campaign->progress, share, left_ns, round + 1, what);
+    json_t *told =
+        must(json_pack("{s:s,s:f,s:I,s:I}", "what", what, "share", share, "left_s",
+                       (json_int_t)(left_ns / NS_PER_S), "round", (json_int_t)round + 1));
+    store_write_now(&campaign->store, told);
+    json_decref(told);
     free(what);
     free(label);
     free(where);
@@ -430,6 +435,7 @@ int campaign_measure(struct campaign *campaign) {
         run_free(&done);
     }
     progress_end(&campaign->progress);
+    store_write_now(&campaign->store, NULL);
     return error;
 }
 

@@ -10,5 +10,6 @@ int compare_main(int argc, char **argv);
 int gate_main(int argc, char **argv);
 int merge_main(int argc, char **argv);
 int export_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 
 #endif

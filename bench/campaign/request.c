@@ -326,6 +326,38 @@ static void product(const struct request *request, struct campaign *campaign,
     }
 }
 
+char *request_shard(struct request *request, const char *shard) {
+    char *copy = text("%s", shard);
+    char *rest = copy;
+    char *word = strsep(&rest, "/");
+    char *error = NULL;
+    const struct workload *workload = workload_find(word);
+    if (json_array_size(request->workloads) > 0 || json_object_size(request->axes) > 0) {
+        error = text("--run-shard names the workload and its axes; give no others");
+    } else if (!workload || workload == &workloads[workloads_n]) {
+        error = text("no shard '%s': no workload '%s'; see run --list-shards", shard, word);
+    } else {
+        json_array_append_new(request->workloads, must(json_string(word)));
+    }
+    while (!error && (word = strsep(&rest, "/")) != NULL) {
+        char *value = word + strcspn(word, ":");
+        bool has_value = *value == ':';
+        *value = '\0';
+        const struct axis *axis = axis_find(word);
+        if (!has_value || !axis || !workload_has(workload, word)) {
+            error =
+                text("no shard '%s': workload %s has no axis '%s'", shard, workload->name, word);
+            break;
+        }
+        json_t *values = axis_parse(axis, value + 1, &error);
+        if (values) {
+            json_object_set_new(request->axes, word, values);
+        }
+    }
+    free(copy);
+    return error;
+}
+
 /* An axis that no workload asked for has is a mistake, not something to ignore. */
 static char *stray_axis(const struct request *request) {
     const char *name;

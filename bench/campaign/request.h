@@ -49,6 +49,9 @@ char *request_choices(const struct request *request, struct campaign *campaign,
 char *request_plan(const struct request *request, struct campaign *campaign,
                    const struct choices *choices);
 
+/* Takes workload and axes from the name of a cell, as cell_name writes it. NULL, or one line. */
+char *request_shard(struct request *request, const char *shard);
+
 /* A whole number from least to most; otherwise one line and BENCH_USAGE. */
 uint64_t request_number(const char *option, const char *word, uint64_t least, uint64_t most);
 

@@ -19,15 +19,27 @@ struct run_request {
     const char *path_file;
     bool dry_run;
     bool keep_plugins;
+    bool list_shards;
+    const char *shard;
 };
 
-enum { KEY_RESUME = 1024, KEY_DRY_RUN, KEY_PATH_FILE, KEY_KEEP_PLUGINS };
+enum {
+    KEY_RESUME = 1024,
+    KEY_DRY_RUN,
+    KEY_PATH_FILE,
+    KEY_KEEP_PLUGINS,
+    KEY_LIST_SHARDS,
+    KEY_RUN_SHARD
+};
 
 static const struct argp_option options[] = {
     {"resume", KEY_RESUME, "RUN", 0, "go on with an interrupted or killed run", 4},
     {"dry-run", KEY_DRY_RUN, 0, 0, "print the plan and measure nothing", 4},
     {"keep-plugins", KEY_KEEP_PLUGINS, 0, 0, "copy the plug-ins into the run, as a base for gate",
      4},
+    {"list-shards", KEY_LIST_SHARDS, 0, 0,
+     "print the parts that machines can measure by themselves, one a line, and measure nothing", 4},
+    {"run-shard", KEY_RUN_SHARD, "SHARD", 0, "measure one of those parts", 4},
     {"path-file", KEY_PATH_FILE, "FILE", 0, "write the path of the run directory to FILE", 4},
     {0},
 };
@@ -46,6 +58,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_PATH_FILE:
         request->path_file = arg;
+        return 0;
+    case KEY_LIST_SHARDS:
+        request->list_shards = true;
+        return 0;
+    case KEY_RUN_SHARD:
+        request->shard = arg;
         return 0;
     case KEY_KEEP_PLUGINS:
         request->keep_plugins = true;
@@ -75,6 +93,9 @@ static const struct argp argp = {
         "Every subject of a cell is measured once in each round, in a fresh process, in the order "
         "of a random Latin square. Fewer than 6 rounds make no claim.\n\n"
         "Ctrl-C ends the run early and keeps it usable; --resume goes on with it.\n\n"
+        "A run may be spread over machines: --list-shards names its cells, --run-shard measures "
+        "one of them with all its subjects, so that no comparison is split, and merge joins "
+        "the parts. scripts/campaign does it with GNU parallel or Slurm.\n\n"
         "Exit codes: 0 complete; 3 a subject lost a task, ran one twice, hung or crashed; "
         "4 interrupted; 64 bad usage; 66 no such run; 74 input or output failed.",
 };
@@ -272,15 +293,36 @@ static int resume(struct campaign *campaign, const struct run_request *request) 
     return measure_and_tell(campaign, request);
 }
 
-static int run(struct campaign *campaign, const struct run_request *request) {
+/* A shard is a cell, named so that every machine reads the same: workload/axis:value/… */
+static void print_shards(const struct campaign *campaign) {
+    for (size_t i = 0; i < campaign->plan.n; i++) {
+        if (campaign->plan.cells[i].n > 0) {
+            char *name = cell_name(campaign->plan.cells[i].cell);
+            puts(name);
+            free(name);
+        }
+    }
+}
+
+static int run(struct campaign *campaign, struct run_request *request) {
     struct choices choices;
-    char *error = request_choices(&request->shared, campaign, &choices);
+    char *error = request->shard ? request_shard(&request->shared, request->shard) : NULL;
+    if (error) {
+        complain("%s", error);
+        free(error);
+        return BENCH_USAGE;
+    }
+    error = request_choices(&request->shared, campaign, &choices);
     error = error ? error : request_plan(&request->shared, campaign, &choices);
     free(choices.items);
     if (error) {
         complain("%s", error);
         free(error);
         return BENCH_USAGE;
+    }
+    if (request->list_shards) {
+        print_shards(campaign);
+        return fflush(stdout) == 0 ? BENCH_OK : BENCH_IO;
     }
     request_fit(&request->shared, campaign);
     if (request->dry_run) {

@@ -206,6 +206,18 @@ int store_write_meta(struct store *store, const json_t *meta) {
     return result;
 }
 
+void store_write_now(const struct store *store, const json_t *now) {
+    char *path = text("%s/now.json", store->directory);
+    char *temporary = text("%s.tmp", path);
+    if (!now) {
+        unlink(path);
+    } else if (json_dump_file(now, temporary, JSON_COMPACT) != 0 || rename(temporary, path) != 0) {
+        unlink(temporary);
+    }
+    free(temporary);
+    free(path);
+}
+
 void store_close(struct store *store) {
     if (store->fd >= 0) {
         close(store->fd);

@@ -30,6 +30,9 @@ int store_append(struct store *store, const char *line); /* line without its new
 int store_keep_file(const struct store *store, const char *folder, const char *name,
                     const char *suffix, const char *from, char **error);
 int store_write_meta(struct store *store, const json_t *meta);
+/* now.json: what is being measured, for `top`; NULL removes it. Failing is no failure: the samples
+ * do not depend on it. */
+void store_write_now(const struct store *store, const json_t *now);
 void store_close(struct store *store);
 
 /* Writes text to path as a whole, by a temporary name beside it. *error as above. */

@@ -123,6 +123,60 @@ class Killed(InFolder):
         self.assertGreater(len(good), 2)
 
 
+class Watched(InFolder):
+    def test_top_shows_the_cell_in_flight_and_the_last_samples(self):
+        process, run = self.begin(rounds=40)
+        told = bench("top", "--once", run)
+        process.kill()
+        process.wait()
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertRegex(told.stdout, r"running, \d+ samples")
+        self.assertRegex(told.stdout, r"now +round \d+, +\d+ %, \d+:\d\d left: correct throughput")
+        self.assertRegex(told.stdout, r"correct, throughput: .* \d")
+
+    def test_top_ends_with_the_run_and_names_what_is_missing(self):
+        told = bench("top", self.whole("run"))
+        self.assertEqual(told.returncode, 0)
+        self.assertIn("complete, 6 samples", told.stdout)
+        self.assertNotIn("now ", told.stdout)
+        self.assertEqual(bench("top", self.path("nothing")).returncode, 66)
+
+
+class Spread(InFolder):
+    def shards(self, *words):
+        run = bench("run", "--list-shards", *words)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout.split()
+
+    def test_shards_are_the_cells_and_each_runs_by_its_name(self):
+        shards = self.shards("-w", "throughput", "--workers", "1,2", "-s", POOL)
+        self.assertEqual(len(shards), 2)
+        run = bench("run", "--run-shard", shards[1], "-s", POOL, "--rounds", "2", "--measure-ms",
+                    "5", "-q", "--out", self.path("part"))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        cells = [json.loads(line)["cell"] for line in lines_of(self.path("part"))[:-1]]
+        self.assertEqual([cell["workers"] for cell in cells], [2, 2])
+
+    def test_a_shard_that_is_none_gets_one_line(self):
+        for shard in ("speed/workers:2", "wait/grain_ns:2", "wait/workers", "wait/workers:0"):
+            run = bench("run", "--run-shard", shard, "-s", POOL)
+            self.assertEqual((run.returncode, run.stderr.count("\n")), (64, 1), shard)
+
+    @unittest.skipUnless(shutil.which("parallel"), "no GNU parallel (Debian package parallel)")
+    def test_a_campaign_over_local_workers_gives_one_run_and_goes_on_where_it_was(self):
+        out = self.path("spread")
+        line = [os.path.join(TOP, "scripts", "campaign"), "spread", out, "--jobs", "2", "-w",
+                "throughput", "--workers", "1,2", "--", "-s", POOL, "--rounds", "2",
+                "--measure-ms", "5"]
+        for _ in range(2):
+            run = subprocess.run(line, capture_output=True, text=True, check=False,
+                                 env={**os.environ, "WEIR_BENCH": BENCH})
+            self.assertEqual(run.returncode, 0, run.stderr)
+            samples = [json.loads(s) for s in lines_of(os.path.join(out, "all"))[:-1]]
+            self.assertEqual(len(samples), 4)  # the second time nothing is measured again
+        self.assertTrue(os.path.exists(os.path.join(out, "all", "report.html")))
+
+
 class Spoilt(InFolder):
     def doubts(self, run):
         return [" ".join(json.loads(line)["validity"]) for line in lines_of(run)[:-1]]
