@@ -21,6 +21,8 @@ struct part {
     size_t n;
 };
 
+static uint32_t numbers[N], scratch[N];
+
 static int compare(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
@@ -64,14 +66,13 @@ static int sort_part(void *arg, void **value) {
 
 /* Some number that depends on the index alone. */
 static int fill(void *arg, size_t low, size_t high) {
-    uint32_t *numbers = arg;
-
+    (void)arg;
     for (size_t i = low; i < high; i++)
         numbers[i] = (uint32_t)i * 2654435761u ^ (uint32_t)i >> 3;
     return 0;
 }
 
-static uint64_t sum_of(const uint32_t *numbers) {
+static uint64_t sum_of_numbers(void) {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < N; i++)
@@ -82,13 +83,12 @@ static uint64_t sum_of(const uint32_t *numbers) {
 int main(void) {
     struct weir_pool *pool;
     struct weir_future *future;
-    uint32_t *numbers = malloc(N * sizeof *numbers), *scratch = malloc(N * sizeof *scratch);
 
-    if (!numbers || !scratch || weir_pool_new(&pool, NULL) != 0)
+    if (weir_pool_new(&pool, NULL) != 0)
         return 1;
-    if (weir_for(pool, 0, N, 0, fill, numbers) != 0)
+    if (weir_for(pool, 0, N, 0, fill, NULL) != 0)
         return 1;
-    uint64_t sum = sum_of(numbers);
+    uint64_t sum = sum_of_numbers();
 
     struct part all = {pool, numbers, scratch, N};
     uint64_t begin_ns = weir_now_ns();
@@ -102,12 +102,10 @@ int main(void) {
     size_t wrong = 0;
     for (size_t i = 1; i < N; i++)
         wrong += numbers[i - 1] > numbers[i];
-    if (rc != 0 || wrong > 0 || sum_of(numbers) != sum) {
+    if (rc != 0 || wrong > 0 || sum_of_numbers() != sum) {
         fprintf(stderr, "sort: %s, %zu in the wrong place\n", weir_strerror(rc), wrong);
         return 1;
     }
     printf("sort: %u numbers in %.1f ms\n", N, (double)took_ns / 1e6);
-    free(numbers);
-    free(scratch);
     return 0;
 }
