@@ -24,12 +24,14 @@ asan-unit: deps-core ## unit tests under AddressSanitizer, UBSan and LeakSanitiz
 	$(call unit_run,asan)
 .PHONY: asan-unit
 
+export UNIT_SLOW
+
 VALGRIND := valgrind -q --fair-sched=yes --leak-check=full --show-leak-kinds=all \
   --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99
 
 valgrind: deps-core-dev ## unit tests under valgrind's memcheck
 	+@scripts/with valgrind=valgrind -- $(MAKE) --no-print-directory unit-debug \
-	  UNIT_RUNNER='$(VALGRIND)' UNIT_LIMIT_S=600
+	  UNIT_RUNNER='$(VALGRIND)' UNIT_SLOW=10 UNIT_LIMIT_S=600
 .PHONY: valgrind
 
 coverage: deps-core-dev ## lines and branches of lib/src that its unit tests reach; fails under 95 % and 85 %
@@ -47,7 +49,7 @@ QEMU_AARCH64 := qemu-aarch64 -L /usr/aarch64-linux-gnu
 
 aarch64: deps-core-cross ## cross-build for aarch64, its unit tests under qemu-user
 	+@scripts/with aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu qemu-aarch64=qemu-user -- \
-	  $(MAKE) --no-print-directory unit-aarch64 UNIT_RUNNER='$(QEMU_AARCH64)'
+	  $(MAKE) --no-print-directory unit-aarch64 UNIT_RUNNER='$(QEMU_AARCH64)' UNIT_SLOW=4
 .PHONY: aarch64
 
 musl: deps-core-cross ## build with musl: headers, examples, unit tests

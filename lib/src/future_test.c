@@ -459,7 +459,8 @@ static void get_that_spins_does_not_sleep(void **state) {
     }
     getrusage(RUSAGE_THREAD, &after);
     /* Now and then the two meet at the queue's mutex. */
-    assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, ROUND_TRIPS / 4);
+    if (!unit_is_slow())
+        assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, ROUND_TRIPS / 4);
     assert_int_equal(weir_pool_free(pool), 0);
 }
 

@@ -24,7 +24,7 @@ static void in_child(void (*body)(void *arg), void *arg) {
 
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(CHILD_LIMIT_S); /* a hang is a failure */
+        alarm(unit_limit_s(CHILD_LIMIT_S)); /* a hang is a failure */
         body(arg);
         _exit(0);
     }
@@ -214,7 +214,7 @@ static void respawned_pool_works_in_the_child_and_in_its_child(void *arg) {
     grandchild = fork();
     EXPECT(grandchild >= 0);
     if (grandchild == 0) {
-        alarm(CHILD_LIMIT_S);
+        alarm(unit_limit_s(CHILD_LIMIT_S));
         EXPECT(weir_pool_execute(scene->pool, nothing, NULL) == 0);
         EXPECT(weir_pool_free(scene->pool) == 0);
         _exit(0);

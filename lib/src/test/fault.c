@@ -15,7 +15,7 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *block, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -57,6 +57,38 @@ static int must_fail(void) {
     return left == 1;
 }
 
+/*
+ * The allocator of AddressSanitizer does not survive a fork that comes while another thread is
+ * inside it: in the child its lock stays taken. There our calls take turns, and fork takes one.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TAKE_TURNS 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(TAKE_TURNS)
+static pthread_mutex_t turns = PTHREAD_MUTEX_INITIALIZER;
+
+static void take_turn(void) {
+    pthread_mutex_lock(&turns);
+}
+
+static void end_turn(void) {
+    pthread_mutex_unlock(&turns);
+}
+
+/* First of all, so that fork takes the turn after the library's own locks. */
+__attribute__((constructor)) static void guard_fork(void) {
+    pthread_atfork(take_turn, end_turn, end_turn);
+}
+#else
+static void take_turn(void) {
+}
+
+static void end_turn(void) {
+}
+#endif
+
 static void *given(void *block) {
     if (block)
         atomic_fetch_add_explicit(&blocks, 1, memory_order_relaxed);
@@ -68,29 +100,42 @@ static void *refuse(void) {
     return NULL;
 }
 
+/* What has been allocated, in turn. */
+#define IN_TURN(allocate) (take_turn(), block = (allocate), end_turn(), block)
+
 void *__wrap_malloc(size_t size) {
-    return must_fail() ? refuse() : given(__real_malloc(size));
+    void *block;
+
+    return must_fail() ? refuse() : given(IN_TURN(__real_malloc(size)));
 }
 
 void *__wrap_calloc(size_t n, size_t size) {
-    return must_fail() ? refuse() : given(__real_calloc(n, size));
+    void *block;
+
+    return must_fail() ? refuse() : given(IN_TURN(__real_calloc(n, size)));
 }
 
-void *__wrap_realloc(void *block, size_t size) {
+void *__wrap_realloc(void *old, size_t size) {
+    void *block;
+
     if (must_fail())
         return refuse();
-    void *moved = __real_realloc(block, size);
-    return block ? moved : given(moved);
+    (void)IN_TURN(__real_realloc(old, size));
+    return old ? block : given(block);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    return must_fail() ? refuse() : given(__real_aligned_alloc(alignment, size));
+    void *block;
+
+    return must_fail() ? refuse() : given(IN_TURN(__real_aligned_alloc(alignment, size)));
 }
 
 void __wrap_free(void *block) {
     if (block)
         atomic_fetch_sub_explicit(&blocks, 1, memory_order_relaxed);
+    take_turn();
     __real_free(block);
+    end_turn();
 }
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,

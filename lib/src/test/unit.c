@@ -151,12 +151,27 @@ int call_fail(void *arg, void **value) {
     return (int)(intptr_t)arg;
 }
 
+static unsigned slowness(void) {
+    const char *slow = getenv("UNIT_SLOW");
+    int times = slow ? atoi(slow) : 1;
+
+    return times > 1 ? (unsigned)times : 1;
+}
+
+unsigned unit_limit_s(unsigned seconds) {
+    return seconds * slowness();
+}
+
+bool unit_is_slow(void) {
+    return slowness() > 1;
+}
+
 int unit_setup(void **state) {
     (void)state;
 #ifdef WEIR_STRESS
     atomic_store_explicit(&weir__point, perturb, memory_order_relaxed);
 #endif
-    alarm(HANG_S); /* the default action ends the program: a hang is a failure */
+    alarm(unit_limit_s(HANG_S)); /* the default action ends the program: a hang is a failure */
     return 0;
 }
 

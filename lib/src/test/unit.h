@@ -95,6 +95,10 @@ int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
 #define BOTH EACH
 #define ONCE(test)                                                                                 \
     { #test, test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING }
+/* Seconds after which a test is taken to hang: $UNIT_SLOW times as many, for valgrind and qemu. */
+unsigned unit_limit_s(unsigned seconds);
+/* Whether threads run one at a time here, so that how often one sleeps says nothing. */
+bool unit_is_slow(void);
 int unit_setup(void **state);
 int unit_teardown(void **state);
 enum weir_scheduler unit_scheduler(void **state);
