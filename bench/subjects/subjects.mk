@@ -117,6 +117,13 @@ subjects: $(SUBJECTS_SO_release) ## the pools under test, as plug-ins
 all: subjects
 .PHONY: subjects
 
+# Every C++ subject that is here, read by the compiler and no more: for make lint.
+syntax-subjects: $(patsubst %,syntax-%,$(filter $(SUBJECT_CXX),$(SUBJECTS_HERE)))
+syntax-%: FORCE
+	@$(call cxx,release) $(SUBJECT_CFLAGS_$*) $(if $(filter %omp,$*),-fopenmp) -fsyntax-only \
+	  bench/subjects/$(if $(filter %omp,$*),openmp,$*).cc
+.PHONY: syntax-subjects
+
 # ---- Unit tests -----------------------------------------------------------------------------
 
 build/debug/tests/bench/subjects/pending_test: $(call objects,debug,bench/subjects/shared/pending_test.c \
