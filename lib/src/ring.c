@@ -66,9 +66,15 @@ enum weir__ring_result weir__ring_push(struct weir__ring *ring, struct weir_task
     return result;
 }
 
+static bool is_barred(const _Atomic uint32_t *barrier, uint32_t barred) {
+    return barrier && (atomic_load_explicit(barrier, memory_order_relaxed) & barred);
+}
+
 /* Wins the oldest published position; with spent, only if a claimer has emptied it: nobody fills it
- * again before it was won. */
-static bool win_head(struct weir__ring *ring, bool spent, uint64_t *position) {
+ * again before it was won. The barrier is read after the turn, whose acquire shows what the pusher
+ * knew. */
+static bool win_head(struct weir__ring *ring, bool spent, const _Atomic uint32_t *barrier,
+                     uint32_t barred, uint64_t *position) {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
     for (;;) {
@@ -76,6 +82,8 @@ static bool win_head(struct weir__ring *ring, bool spent, uint64_t *position) {
         uint64_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
         if (turn == 2 * head + 1) {
             if (spent && atomic_load_explicit(&slot->task, memory_order_relaxed))
+                return false;
+            if (is_barred(barrier, barred))
                 return false;
             if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1,
                                                       memory_order_seq_cst, memory_order_relaxed))
@@ -103,11 +111,12 @@ static struct weir_task *empty(struct weir__ring *ring, uint64_t position) {
     return task;
 }
 
-struct weir_task *weir__ring_pop(struct weir__ring *ring, size_t *freed) {
+struct weir_task *weir__ring_pop(struct weir__ring *ring, size_t *freed,
+                                 const _Atomic uint32_t *barrier, uint32_t barred) {
     struct weir_task *task = NULL;
     uint64_t position;
 
-    while (!task && win_head(ring, false, &position)) {
+    while (!task && win_head(ring, false, barrier, barred, &position)) {
         task = empty(ring, position);
         ++*freed;
     }
@@ -118,7 +127,7 @@ size_t weir__ring_skip_spent(struct weir__ring *ring) {
     size_t freed = 0;
     uint64_t position;
 
-    for (; win_head(ring, true, &position); freed++)
+    for (; win_head(ring, true, NULL, 0, &position); freed++)
         empty(ring, position);
     return freed;
 }

@@ -64,8 +64,10 @@ enum weir__ring_result { RING_PUSHED, RING_FULL, RING_CLOSED, RING_CANCELLED };
 enum weir__ring_result weir__ring_push(struct weir__ring *ring, struct weir_task *task);
 
 /* The oldest task, or NULL: none is published at the head. Adds to freed how many slots it gave
- * back, those that claimers had emptied among them. */
-struct weir_task *weir__ring_pop(struct weir__ring *ring, size_t *freed);
+ * back, those that claimers had emptied among them. barrier: a word of which one bit, barred, keeps
+ * poppers away from whatever is pushed by those who have seen it set; or NULL. */
+struct weir_task *weir__ring_pop(struct weir__ring *ring, size_t *freed,
+                                 const _Atomic uint32_t *barrier, uint32_t barred);
 
 /* Passes the positions at the head that claimers have emptied, as pop would. Returns how many. */
 size_t weir__ring_skip_spent(struct weir__ring *ring);

@@ -19,7 +19,7 @@ static struct item *item_of(struct weir_task *task) {
 static struct weir_task *pop(struct weir__ring *ring) {
     size_t freed = 0;
 
-    return weir__ring_pop(ring, &freed);
+    return weir__ring_pop(ring, &freed, NULL, 0);
 }
 
 /* ---- One thread ---- */
@@ -40,11 +40,11 @@ static void expect_laps(size_t capacity) {
             assert_int_equal(weir__ring_push(&ring, &items[capacity].task), RING_FULL);
         for (size_t i = 0; i < n; i++) {
             assert_true(weir__ring_is_ready(&ring));
-            assert_ptr_equal(weir__ring_pop(&ring, &freed), &items[i].task);
+            assert_ptr_equal(weir__ring_pop(&ring, &freed, NULL, 0), &items[i].task);
         }
         assert_int_equal(freed, n);
         assert_false(weir__ring_is_ready(&ring));
-        assert_null(weir__ring_pop(&ring, &freed));
+        assert_null(weir__ring_pop(&ring, &freed, NULL, 0));
         assert_int_equal(freed, n);
         assert_int_equal(weir__ring_size(&ring), 0);
     }
@@ -56,6 +56,22 @@ static void ring_of_any_capacity_is_first_in_first_out_and_bounded(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++)
         expect_laps(capacities[i]);
+}
+
+static void barred_ring_gives_nothing_until_the_bar_is_lifted(void **state) {
+    struct weir__ring_slot slots[2];
+    struct weir__ring ring;
+    struct item a = {.number = 1};
+    _Atomic uint32_t barrier = 3;
+    size_t freed = 0;
+
+    (void)state;
+    weir__ring_init(&ring, slots, 2);
+    assert_int_equal(weir__ring_push(&ring, &a.task), RING_PUSHED);
+    assert_null(weir__ring_pop(&ring, &freed, &barrier, 1));
+    assert_int_equal(freed, 0);
+    atomic_store_explicit(&barrier, 2, memory_order_relaxed);
+    assert_ptr_equal(weir__ring_pop(&ring, &freed, &barrier, 1), &a.task);
 }
 
 static void closed_ring_takes_nothing_and_gives_what_it_has(void **state) {
@@ -115,7 +131,7 @@ static void task_cancelled_before_it_came_leaves_a_position_that_carries_nothing
     assert_int_equal(weir__ring_push(&ring, task_of(&future)), RING_CANCELLED);
     assert_int_equal(weir__ring_push(&ring, &a.task), RING_PUSHED);
     assert_int_equal(weir__ring_pushed(&ring), 2);
-    assert_ptr_equal(weir__ring_pop(&ring, &freed), &a.task);
+    assert_ptr_equal(weir__ring_pop(&ring, &freed, NULL, 0), &a.task);
     assert_int_equal(freed, 2);
     assert_int_equal(weir_future_fini(&future), 0);
 }
@@ -142,10 +158,10 @@ static void claimers_empty_slots_and_pop_passes_them(void **state) {
         assert_int_equal(weir__claim_queued(task_of(&futures[3]), 0), CLAIM_LOST);
         assert_int_equal(weir__ring_size(&ring), 4); /* emptied slots keep their places */
         freed = 0;
-        assert_ptr_equal(weir__ring_pop(&ring, &freed), task_of(&futures[1]));
+        assert_ptr_equal(weir__ring_pop(&ring, &freed, NULL, 0), task_of(&futures[1]));
         assert_int_equal(freed, 2);
         assert_true(weir__claim_take(task_of(&futures[1]), 0));
-        assert_null(weir__ring_pop(&ring, &freed));
+        assert_null(weir__ring_pop(&ring, &freed, NULL, 0));
         assert_int_equal(freed, 4);
     }
 }
@@ -169,8 +185,8 @@ static void skip_spent_passes_emptied_slots_at_the_head_alone(void **state) {
     assert_int_equal(weir__ring_skip_spent(&ring), 2);
     assert_int_equal(weir__ring_size(&ring), 1);
     assert_int_equal(weir__ring_push(&ring, task_of(&futures[3])), RING_PUSHED);
-    assert_ptr_equal(weir__ring_pop(&ring, &freed), task_of(&futures[2]));
-    assert_ptr_equal(weir__ring_pop(&ring, &freed), task_of(&futures[3]));
+    assert_ptr_equal(weir__ring_pop(&ring, &freed, NULL, 0), task_of(&futures[2]));
+    assert_ptr_equal(weir__ring_pop(&ring, &freed, NULL, 0), task_of(&futures[3]));
 }
 
 /* ---- Several threads ---- */
@@ -364,6 +380,7 @@ static void poppers_and_claimers_win_each_task_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(ring_of_any_capacity_is_first_in_first_out_and_bounded),
+        ONCE(barred_ring_gives_nothing_until_the_bar_is_lifted),
         ONCE(closed_ring_takes_nothing_and_gives_what_it_has),
         ONCE(full_ring_that_closes_says_closed_and_not_full),
         ONCE(task_cancelled_before_it_came_leaves_a_position_that_carries_nothing),

@@ -105,13 +105,16 @@ static ptrdiff_t submit(struct weir_pool *pool, struct weir__worker *self,
 
 /* ---- Take ---- */
 
-static struct weir_task *pop(struct weir_pool *pool, bool rarest) {
+/* despite_pause: by one who will not run the task. */
+static struct weir_task *pop(struct weir_pool *pool, bool rarest, bool despite_pause) {
+    const _Atomic uint32_t *barrier = despite_pause ? NULL : &pool->sizing.attention;
     struct weir_task *task = NULL;
     uint32_t last = pool->bands - 1;
     size_t freed = 0;
 
     for (uint32_t i = 0; !task && i <= last; i++)
-        task = weir__ring_pop(&pool->rings[rarest ? last - i : i], &freed);
+        task =
+            weir__ring_pop(&pool->rings[rarest ? last - i : i], &freed, barrier, ATTENTION_PAUSED);
     if (task && last > 0) { /* the shared bound is told of it */
         weir__room_return(&pool->room, 1);
         freed--;
@@ -131,7 +134,7 @@ static void expect_stamps(struct weir_pool *pool) {
 static struct weir_task *look(struct weir__worker *worker) {
     if (weir__pool_is_paused(worker->pool))
         return NULL;
-    struct weir_task *task = pop(worker->pool, ++worker->ticks % FAIR_TICKS == 0);
+    struct weir_task *task = pop(worker->pool, ++worker->ticks % FAIR_TICKS == 0, false);
     if (!task)
         expect_stamps(worker->pool);
     return task;
@@ -241,7 +244,7 @@ static bool holds(struct weir_pool *pool, const weir__slot *slot) {
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
-    return pop(pool, false);
+    return pop(pool, false, true);
 }
 
 static struct weir_task *harvest(struct weir_pool *pool) {

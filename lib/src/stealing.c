@@ -175,6 +175,15 @@ static bool is_drained(struct weir_pool *pool) {
     return !is_queued(pool);
 }
 
+/* Who looked before the pause began may find what came after it. The task carries the news of the
+ * pause: it was published by one who knew. (The pop acquires what the push released.) */
+static struct weir_task *unless_paused(struct weir_pool *pool, struct weir_task *task) {
+    if (!task || !weir__pool_is_paused(pool))
+        return task;
+    weir__injector_put_back(&pool->injector, task);
+    return NULL;
+}
+
 /* Band by band: at hand, then from outside, then from the others. */
 static struct weir_task *look(struct weir__worker *worker) {
     struct weir_pool *pool = worker->pool;
@@ -189,7 +198,7 @@ static struct weir_task *look(struct weir__worker *worker) {
         if (!task)
             task = steal(worker, band);
     }
-    return task;
+    return unless_paused(pool, task);
 }
 
 static const struct weir__search how = {look, is_visible, is_drained};
@@ -211,7 +220,7 @@ static struct weir_task *take_at_hand(struct weir__worker *worker) {
         task = take_fairly(worker);
     if (!task)
         task = worker->pool->bands == 1 ? weir__deque_pop(&worker->deques[0]) : look(worker);
-    return task;
+    return unless_paused(worker->pool, task);
 }
 
 /* What lies in the deque of a worker that ends goes to the injector, in the order of its age. */
