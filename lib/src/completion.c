@@ -39,6 +39,7 @@
 #include "future.h"
 #include "platform/condition.h"
 #include "platform/eventfd.h"
+#include "platform/fork.h"
 #include "platform/point.h"
 
 struct entry {
@@ -62,6 +63,7 @@ struct weir_completion {
     size_t any_thread; /* outstanding calls that any thread may run */
     int fd;
     bool closed;
+    uint32_t generation; /* of the process that it was made in */
     _Atomic size_t refs;
 };
 
@@ -169,13 +171,18 @@ static void add(struct weir_completion *completion, struct entry *entry, struct 
     weir_future_on_done(future, &entry->callback);
 }
 
+/* A child of fork has inherited it, perhaps with the mutex held by a thread of the parent. */
+static bool is_orphan(const struct weir_completion *completion) {
+    return completion->generation != weir__fork_generation();
+}
+
 int weir_completion_new(struct weir_completion **out) {
     if (!out)
         return -EINVAL;
     struct weir_completion *completion = malloc(sizeof *completion);
     if (!completion)
         return -ENOMEM;
-    *completion = (struct weir_completion){.fd = -1};
+    *completion = (struct weir_completion){.fd = -1, .generation = weir__fork_generation()};
     pthread_mutex_init(&completion->mutex, NULL);
     completion->outstanding.next = completion->outstanding.prev = &completion->outstanding;
     completion->ready_last = &completion->ready;
@@ -188,6 +195,8 @@ int weir_completion_add(struct weir_completion *completion, struct weir_future *
                         void *user) {
     if (!completion || !future)
         return -EINVAL;
+    if (is_orphan(completion))
+        return -EOWNERDEAD;
     struct entry *entry = malloc(sizeof *entry);
     if (!entry)
         return -ENOMEM;
@@ -201,6 +210,8 @@ int weir_completion_async(struct weir_completion *completion, struct weir_pool *
 
     if (!completion)
         return -EINVAL;
+    if (is_orphan(completion))
+        return -EOWNERDEAD;
     /* First, since what has been submitted cannot be called back. */
     struct entry *entry = malloc(sizeof *entry);
     if (!entry)
@@ -233,16 +244,33 @@ static struct entry *find_claimable(struct weir_completion *completion, bool *ow
     return NULL;
 }
 
+/* The attempt is over, also when the call has ended the thread. Takes the mutex. */
+static void end_claim(void *arg) {
+    struct entry *entry = arg;
+    struct weir_completion *completion = entry->completion;
+
+    pthread_mutex_lock(&completion->mutex);
+    entry->claimed_by_taker = false;
+    if (entry->ended)
+        move_to_ready(completion, entry);
+}
+
+static void end_claim_and_unlock(void *arg) {
+    struct weir_completion *completion = ((struct entry *)arg)->completion;
+
+    end_claim(arg);
+    pthread_mutex_unlock(&completion->mutex);
+}
+
 /* With the mutex held, but not during the call. */
 static void claim(struct weir_completion *completion, struct entry *entry) {
     entry->claimed_by_taker = true;
     pthread_mutex_unlock(&completion->mutex);
     WEIR__POINT("completion.claim");
+    pthread_cleanup_push(end_claim_and_unlock, entry);
     weir__future_claim(entry->future);
-    pthread_mutex_lock(&completion->mutex);
-    entry->claimed_by_taker = false;
-    if (entry->ended)
-        move_to_ready(completion, entry);
+    pthread_cleanup_pop(0);
+    end_claim(entry);
 }
 
 /* Before its first sleep a worker of a pool with WEIR_WAIT_SPARE lets another thread take its
@@ -292,6 +320,9 @@ static ptrdiff_t take(struct weir_completion *completion, struct entry **chain, 
     struct weir__host *spared = NULL;
     size_t taken = 0;
 
+    *chain = NULL;
+    if (is_orphan(completion))
+        return -EOWNERDEAD;
     pthread_mutex_lock(&completion->mutex);
     int rc = await_ready(completion, &spared, deadline_ns);
     for (; rc == 0 && taken < n && completion->ready; taken++) {
@@ -348,6 +379,8 @@ ptrdiff_t weir_completion_next_batch(struct weir_completion *completion,
 int weir_completion_fd(struct weir_completion *completion) {
     if (!completion)
         return -EINVAL;
+    if (is_orphan(completion))
+        return -EOWNERDEAD;
     pthread_mutex_lock(&completion->mutex);
     int fd = completion->fd;
     if (fd < 0 && (fd = weir__eventfd_new()) >= 0) {
@@ -360,7 +393,7 @@ int weir_completion_fd(struct weir_completion *completion) {
 }
 
 size_t weir_completion_pending(struct weir_completion *completion) {
-    if (!completion)
+    if (!completion || is_orphan(completion))
         return 0;
     pthread_mutex_lock(&completion->mutex);
     size_t pending = completion->pending;
@@ -371,6 +404,10 @@ size_t weir_completion_pending(struct weir_completion *completion) {
 void weir_completion_free(struct weir_completion *completion) {
     if (!completion)
         return;
+    if (is_orphan(completion)) { /* its lists may be anything; the memory goes with the process */
+        weir__eventfd_close(completion->fd);
+        return;
+    }
     pthread_mutex_lock(&completion->mutex);
     completion->closed = true;
     struct entry *entry = completion->ready;

@@ -26,6 +26,7 @@
 #include <weir/group.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include "frame.h"
@@ -44,7 +45,8 @@ struct weir__member {
 
 struct weir__group_waiter {
     struct weir_future reached; /* a promise */
-    bool for_all;               /* the decision is not enough */
+    struct weir_group *group;
+    bool for_all; /* the decision is not enough */
     struct weir__group_waiter *next, **link;
 };
 
@@ -238,6 +240,10 @@ static bool is_over(struct weir_group *group, bool for_all) {
     return reached;
 }
 
+static void unref_member(void *member) {
+    weir_future_unref(&((struct weir__member *)member)->future);
+}
+
 /* On a worker: runs here what nobody has begun. */
 static void claim_members(struct weir_group *group, bool for_all, uint64_t deadline_ns) {
     struct weir__member *member;
@@ -246,14 +252,38 @@ static void claim_members(struct weir_group *group, bool for_all, uint64_t deadl
         return;
     while (!is_over(group, for_all) && weir_now_ns() < deadline_ns &&
            (member = next_of(group, &group->weir__queued, &group->weir__tried))) {
+        pthread_cleanup_push(unref_member, member); /* the call may end this thread */
         weir__future_claim(&member->future);
-        weir_future_unref(&member->future);
+        pthread_cleanup_pop(1);
     }
+}
+
+/* Takes the waiter back, or waits for the set that is on its way: then it was reached after all. */
+static bool take_back(struct weir__group_waiter *waiter) {
+    struct weir_group *group = waiter->group;
+
+    weir__lock(&group->weir__lock);
+    bool listed = waiter->link != NULL;
+    if (listed)
+        unlist_waiter(waiter);
+    weir__unlock(&group->weir__lock);
+    if (!listed)
+        weir_future_get(&waiter->reached, NULL, WEIR_FOREVER);
+    return !listed;
+}
+
+/* A task that the waiter ran meanwhile ends its thread, and the stack goes with it. */
+static void abandon(void *arg) {
+    struct weir__group_waiter *waiter = arg;
+
+    take_back(waiter);
+    weir_future_fini(&waiter->reached);
 }
 
 /* Sleeps, or helps, until it is over. */
 static int await_promise(struct weir_group *group, bool for_all, uint64_t deadline_ns) {
-    struct weir__group_waiter waiter = {.for_all = for_all};
+    struct weir__group_waiter waiter = {.group = group, .for_all = for_all};
+    int rc;
 
     weir_future_init(&waiter.reached);
     weir__lock(&group->weir__lock);
@@ -263,21 +293,18 @@ static int await_promise(struct weir_group *group, bool for_all, uint64_t deadli
     weir__unlock(&group->weir__lock);
     if (reached || deadline_ns == WEIR_NOW)
         return reached ? 0 : -EAGAIN;
-    int rc = weir_future_get(&waiter.reached, NULL, deadline_ns);
-    if (rc) {
-        weir__lock(&group->weir__lock);
-        bool listed = waiter.link != NULL;
-        if (listed)
-            unlist_waiter(&waiter);
-        weir__unlock(&group->weir__lock);
-        if (!listed)
-            rc = weir_future_get(&waiter.reached, NULL, WEIR_FOREVER);
-    }
+    pthread_cleanup_push(abandon, &waiter);
+    rc = weir_future_get(&waiter.reached, NULL, deadline_ns);
+    pthread_cleanup_pop(0);
+    if (rc && take_back(&waiter))
+        rc = 0;
     weir_future_fini(&waiter.reached);
     return rc;
 }
 
 static int await(struct weir_group *group, bool for_all, uint64_t deadline_ns) {
+    if (group->weir__generation != weir__fork_generation())
+        return -EOWNERDEAD;
     if (weir__frame_inside_scope(group))
         return -EDEADLK;
     claim_members(group, for_all, deadline_ns);
@@ -290,7 +317,11 @@ int weir_group_init(struct weir_group *group, struct weir_pool *pool, enum weir_
                     struct weir_token *parent) {
     if (!group || !pool || policy > WEIR_GROUP_FIRST_ERROR)
         return -EINVAL;
-    *group = (struct weir_group){.weir__pool = pool, .weir__policy = policy};
+    *group = (struct weir_group){
+        .weir__pool = pool,
+        .weir__policy = policy,
+        .weir__generation = weir__fork_generation(),
+    };
     group->weir__on_cancel.fn = cancel_members;
     group->weir__on_cancel.arg = group;
     weir_token_init(&group->weir__token, parent, WEIR_FOREVER);
@@ -325,6 +356,8 @@ int weir_group_async(struct weir_group *group, weir_call call, void *arg,
                      struct weir_future **future) {
     if (!group || !call)
         return -EINVAL;
+    if (group->weir__generation != weir__fork_generation())
+        return -EOWNERDEAD;
     struct weir__member *member = new_member(group, call, arg);
     if (!member)
         return -ENOMEM;
@@ -367,7 +400,11 @@ int weir_group_wait(struct weir_group *group, void **value, uint64_t deadline_ns
 }
 
 int weir_group_cancel(struct weir_group *group) {
-    return group ? weir_token_cancel(&group->weir__token) : -EINVAL;
+    if (!group)
+        return -EINVAL;
+    if (group->weir__generation != weir__fork_generation())
+        return -EOWNERDEAD;
+    return weir_token_cancel(&group->weir__token);
 }
 
 struct weir_token *weir_group_token(struct weir_group *group) {
@@ -386,6 +423,8 @@ size_t weir_group_pending(struct weir_group *group) {
 int weir_group_fini(struct weir_group *group) {
     if (!group)
         return -EINVAL;
+    if (group->weir__generation != weir__fork_generation())
+        return 0; /* the members' threads are in the parent */
     int rc = await(group, true, WEIR_FOREVER);
     return rc ? rc : weir_token_fini(&group->weir__token);
 }

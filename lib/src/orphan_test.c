@@ -163,6 +163,46 @@ static void child_that_waits_for_a_future_of_the_parent_is_told(void **state) {
     end_scene(&scene);
 }
 
+struct gathering {
+    struct weir_group group;
+    struct weir_completion *completion;
+    struct weir_future *future;
+};
+
+static void child_gathers_nothing(void *arg) {
+    struct gathering *gathering = arg;
+
+    EXPECT(weir_group_wait(&gathering->group, NULL, WEIR_FOREVER) == -EOWNERDEAD);
+    EXPECT(weir_group_async(&gathering->group, call_echo, NULL, NULL) == -EOWNERDEAD);
+    EXPECT(weir_group_cancel(&gathering->group) == -EOWNERDEAD);
+    EXPECT(weir_group_fini(&gathering->group) == 0);
+    EXPECT(weir_completion_next(gathering->completion, NULL, NULL, WEIR_FOREVER) == -EOWNERDEAD);
+    EXPECT(weir_completion_add(gathering->completion, gathering->future, NULL) == -EOWNERDEAD);
+    EXPECT(weir_completion_fd(gathering->completion) == -EOWNERDEAD);
+    EXPECT(weir_completion_pending(gathering->completion) == 0);
+    weir_completion_free(gathering->completion);
+}
+
+static void child_that_waits_for_a_group_or_completion_of_the_parent_is_told(void **state) {
+    struct gathering gathering;
+    struct plug plug = PLUG;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+
+    assert_int_equal(weir_group_init(&gathering.group, pool, WEIR_GROUP_ALL, NULL), 0);
+    assert_int_equal(weir_completion_new(&gathering.completion), 0);
+    assert_int_equal(weir_group_async(&gathering.group, plug_call, &plug, &gathering.future), 0);
+    assert_int_equal(weir_completion_add(gathering.completion, gathering.future, NULL), 0);
+    event_await(&plug.begun, 1);
+    in_child(child_gathers_nothing, &gathering);
+    event_raise(&plug.release);
+    assert_int_equal(weir_group_wait(&gathering.group, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(weir_completion_next(gathering.completion, NULL, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(weir_group_fini(&gathering.group), 0);
+    weir_completion_free(gathering.completion);
+    weir_future_unref(gathering.future);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
 /* ---- WEIR_FORK_RESPAWN ---- */
 
 static int echo_twice(void *arg, void **value) {
@@ -339,6 +379,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         EACH(child_that_uses_an_inherited_pool_gets_eownerdead_and_may_free_it),
         EACH(child_that_waits_for_a_future_of_the_parent_is_told),
+        EACH(child_that_waits_for_a_group_or_completion_of_the_parent_is_told),
         EACH(respawned_pool_is_empty_and_works),
         EACH(pool_that_was_shut_down_before_the_fork_is_not_opened_again),
         EACH(adoption_without_threads_says_so_and_may_be_tried_again),

@@ -32,6 +32,7 @@
  * asks running tasks to end, leaves its chunks in its word, where the others find them.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -63,6 +64,8 @@ struct loop {
     size_t count;
     _Atomic int error; /* the first one: nothing more is begun */
     _Atomic uint32_t thefts_begun, thefts_over;
+    size_t called;            /* participants that there are: the caller, and helpers submitted */
+    struct participant *many; /* the block that participants lie in, or NULL */
 };
 
 static uint64_t range_of(uint32_t low, uint32_t high) {
@@ -198,9 +201,19 @@ static void part_with_helpers(struct loop *loop, size_t called) {
     for (size_t i = 1; i < called; i++)
         weir_future_cancel(&loop->participants[i].future);
     for (size_t i = 1; i < called; i++) {
-        weir_future_get(&loop->participants[i].future, NULL, WEIR_FOREVER);
+        if (weir_future_get(&loop->participants[i].future, NULL, WEIR_FOREVER) == -EOWNERDEAD)
+            stop(loop, -EOWNERDEAD); /* a body has ended its thread, in the midst of a chunk */
         weir_future_fini(&loop->participants[i].future);
     }
+}
+
+/* A body ends the caller's thread. */
+static void abandon(void *arg) {
+    struct loop *loop = arg;
+
+    stop(loop, -EOWNERDEAD);
+    part_with_helpers(loop, loop->called);
+    free(loop->many);
 }
 
 /* ---- The loop ---- */
@@ -221,11 +234,13 @@ static int run_loop(struct weir_pool *pool, struct loop *loop, uint32_t chunks) 
         atomic_init(&loop->participants[i].chunks, i == 0 ? range_of(0, chunks) : 0);
         loop->participants[i].loop = loop;
     }
-    size_t called = call_helpers(pool, loop);
+    loop->called = call_helpers(pool, loop);
+    pthread_cleanup_push(abandon, loop);
     participate(caller);
+    pthread_cleanup_pop(0);
     if (any_left(loop)) /* the caller leaves some only when the loop was stopped, or it is to end */
         stop(loop, -ECANCELED);
-    part_with_helpers(loop, called);
+    part_with_helpers(loop, loop->called);
     return atomic_load_explicit(&loop->error, memory_order_relaxed);
 }
 
@@ -274,6 +289,7 @@ int weir_for(struct weir_pool *pool, size_t begin, size_t end, size_t grain, wei
         .grain = grain,
         .participants = many ? many : on_stack,
         .count = count,
+        .many = many,
     };
     rc = run_loop(pool, &loop, (uint32_t)chunks);
     free(many);

@@ -13,6 +13,8 @@
  * here, without allocating and without waiting for anything but the queue's own lock.
  *
  * Ordering: what happened before the end of a call is seen by the thread that takes its future.
+ *
+ * A child of fork gets -EOWNERDEAD from a queue of its parent.
  */
 #ifndef WEIR_COMPLETION_H
 #define WEIR_COMPLETION_H

@@ -9,6 +9,8 @@
  * Ordering: the end of a member, its future's callbacks included, happens before every return of
  * weir_group_wait and weir_group_fini that it made possible.
  *
+ * A child of fork gets -EOWNERDEAD from a group of its parent, and may fini it at once.
+ *
  * After the ideas of structured concurrency (nurseries of Trio, Java's StructuredTaskScope) and of
  * Java's invokeAll and invokeAny.
  */
@@ -47,6 +49,7 @@ struct weir_group {
     void *weir__value;
     struct weir__member *weir__queued, *weir__tried;
     struct weir__group_waiter *weir__waiters;
+    uint32_t weir__generation;
 };
 
 /*
