@@ -71,10 +71,23 @@ static void free_ledger(struct cell_run *run) {
     }
 }
 
+/* What the harness itself costs each task: the ledger, and its readings of the clock. */
+static void describe_probe(struct cell_run *run, double clock_ns) {
+    struct cell_record *record = run->record;
+    double probe_ns = ledger_cost_ns() + run->readings * clock_ns;
+    json_object_set_new(record->machine, "probe_ns", json_real(probe_ns));
+    if (record->tasks > 0 && record->cpu_ns > 0) {
+        double share = probe_ns * (double)record->tasks / (double)record->cpu_ns;
+        json_object_set_new(record->machine, "probe_share", json_real(share));
+    }
+}
+
 static void describe_machine(struct cell_run *run) {
     struct cell_record *record = run->record;
+    double clock_ns = clock_cost_ns();
     json_object_set_new(record->machine, "alloc", json_string(machine_allocator()));
-    json_object_set_new(record->machine, "clock_ns", json_real(clock_cost_ns()));
+    json_object_set_new(record->machine, "clock_ns", json_real(clock_ns));
+    describe_probe(run, clock_ns);
     if (run->work_ns == 0) {
         return;
     }

@@ -1,6 +1,7 @@
 /*
  * Known answers: whole cells, in processes of their own, over pools whose truth is known.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,10 @@ static void every_pattern_brings_its_own_values_back(void **state) {
         struct histogram *h = histogram_of(record, "round_trip");
         double trips = json_number_value(json_object_get(record, "tasks"));
         trips /= strcmp(patterns[i], "nested") == 0 ? 2.0 : 1.0;
-        assert_true((double)h->count == trips);
+        /* All of them, or each 64th of every epoch where the clock would cost too much. */
+        bool sampled = h->count < trips / 2.0;
+        assert_true(sampled ? (double)h->count >= trips / 64.0 && (double)h->count <= trips / 16.0
+                            : (double)h->count == trips);
         double mean = value_of(record, "round_trip_ns");
         assert_true(mean >= (double)h->min * 0.99 && mean <= (double)h->max * 1.01);
         assert_true(value_of(record, "round_trips_per_s") > 0.0);

@@ -14,6 +14,8 @@ static void add(struct comparison *out, const struct cell_group *group, char *a,
                           .b = b,
                           .metric = *metric,
                           .log_ratio = sign_estimate(ratios, n, SIGN_CONFIDENCE)};
+    struct compared *cell = &out->cells[out->n - 1];
+    sign_bootstrap(ratios, n, &cell->bootstrap_low, &cell->bootstrap_high);
 }
 
 /* Verdicts need the margin, Holm's correction needs the whole family. */
@@ -158,6 +160,8 @@ json_t *comparison_to_json(const struct comparison *comparison) {
         set_number(json, "low", exp(e->low));
         set_number(json, "high", exp(e->high));
         set_number(json, "coverage", e->coverage);
+        set_number(json, "bootstrap_low", exp(cell->bootstrap_low));
+        set_number(json, "bootstrap_high", exp(cell->bootstrap_high));
         set_number(json, "p", e->p);
         set_number(json, "p_holm", cell->holm);
         json_array_append_new(cells, json);

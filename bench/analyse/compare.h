@@ -16,7 +16,8 @@ struct compared {
     char *a;
     char *b;
     struct metric metric;
-    struct estimate log_ratio; /* better above 0 */
+    struct estimate log_ratio;            /* better above 0 */
+    double bootstrap_low, bootstrap_high; /* of the median log ratio, beside the exact interval */
     enum verdict verdict;
     double holm; /* p of the sign test, corrected for the family */
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure/rng.h"
+
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a;
     double y = *(const double *)b;
@@ -58,6 +60,33 @@ struct estimate sign_estimate(const double *values, size_t n, double confidence)
     }
     free(sorted);
     return e;
+}
+
+#define RESAMPLES      2000
+#define BOOTSTRAP_SEED 1
+
+void sign_bootstrap(const double *values, size_t n, double *low, double *high) {
+    *low = NAN;
+    *high = NAN;
+    if (n < SIGN_MIN_ROUNDS) {
+        return;
+    }
+    struct rng rng;
+    double *medians = must_array(RESAMPLES, sizeof *medians);
+    double *drawn = must_array(n, sizeof *drawn);
+    rng_seed(&rng, BOOTSTRAP_SEED);
+    for (size_t r = 0; r < RESAMPLES; r++) {
+        for (size_t i = 0; i < n; i++) {
+            drawn[i] = values[rng_below(&rng, n)];
+        }
+        qsort(drawn, n, sizeof *drawn, ascending);
+        medians[r] = n % 2 ? drawn[n / 2] : (drawn[n / 2 - 1] + drawn[n / 2]) / 2;
+    }
+    qsort(medians, RESAMPLES, sizeof *medians, ascending);
+    *low = medians[(size_t)(0.025 * RESAMPLES)];
+    *high = medians[(size_t)(0.975 * RESAMPLES) - 1];
+    free(drawn);
+    free(medians);
 }
 
 /* ---- Signed ranks --------------------------------------------------------------------------- */

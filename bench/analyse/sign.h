@@ -27,6 +27,10 @@ struct estimate {
 
 struct estimate sign_estimate(const double *values, size_t n, double confidence);
 
+/* Percentile bootstrap of the median, beside the exact interval; seeded, so always the same. Both
+ * are NaN with fewer than SIGN_MIN_ROUNDS values. */
+void sign_bootstrap(const double *values, size_t n, double *low, double *high);
+
 /* P(Bin(n, 1/2) <= k). */
 double sign_binomial(size_t n, size_t k);
 

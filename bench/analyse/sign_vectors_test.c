@@ -116,6 +116,29 @@ static void erlang_agrees(void **state) {
     }
 }
 
+/* Inside the range, around the median, narrower than the exact interval as a rule, and the same
+ * each time. */
+static void the_bootstrap_agrees_with_the_interval(void **state) {
+    (void)state;
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(vectors, "samples"), i, v) {
+        size_t n;
+        double *values = numbers(json_object_get(v, "values"), &n);
+        struct estimate e = sign_estimate(values, n, SIGN_CONFIDENCE);
+        double low, high, again_low, again_high;
+        sign_bootstrap(values, n, &low, &high);
+        sign_bootstrap(values, n, &again_low, &again_high);
+        assert_true(low == again_low && high == again_high);
+        assert_true(low <= e.median && e.median <= high);
+        assert_true(n < 20 || fabs((high - low) / (e.high - e.low) - 1.0) < 0.6);
+        free(values);
+    }
+    double low, high;
+    sign_bootstrap(NULL, 0, &low, &high);
+    assert_true(isnan(low) && isnan(high));
+}
+
 static void ties_share_their_ranks_and_zeros_say_nothing(void **state) {
     (void)state;
     /* Sizes 1 1 2: ranks 1.5 1.5 3; of eight sign patterns two are as uneven as ours. */
@@ -145,6 +168,7 @@ int main(void) {
         cmocka_unit_test(medians_intervals_and_tests_agree),
         cmocka_unit_test(holm_agrees),
         cmocka_unit_test(erlang_agrees),
+        cmocka_unit_test(the_bootstrap_agrees_with_the_interval),
         cmocka_unit_test(ties_share_their_ranks_and_zeros_say_nothing),
         cmocka_unit_test(long_samples_are_approximated_closely),
     };

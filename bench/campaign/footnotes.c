@@ -69,6 +69,47 @@ static void print(const struct notes *notes, const char *title, FILE *out) {
     }
 }
 
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A figure that the cells tell of themselves, sorted; how many have it. */
+static size_t own_figures(const struct run *run, const char *name, double *figures) {
+    size_t n = 0;
+    for (size_t i = 0; i < run->n; i++) {
+        const json_t *value =
+            json_object_get(json_object_get(run->samples[i].json, "machine"), name);
+        if (strcmp(run->samples[i].status, "ok") == 0 && json_is_number(value)) {
+            figures[n++] = json_number_value(value);
+        }
+    }
+    if (n > 1) {
+        qsort(figures, n, sizeof *figures, ascending);
+    }
+    return n;
+}
+
+/* What the harness itself cost, and how well its calibrated work was worth its name. */
+static void print_instrument(const struct run *run, FILE *out) {
+    double *figures = must_array(run->n, sizeof *figures);
+    size_t n = own_figures(run, "probe_share", figures);
+    if (n > 0) {
+        fprintf(out,
+                "\nThe harness itself (ledger and clock) took %.2f %% of a cell's CPU time at the "
+                "median, %.2f %% at most",
+                100 * figures[n / 2], 100 * figures[n - 1]);
+        n = own_figures(run, "work_error", figures);
+        if (n > 0) {
+            fprintf(out, "; calibrated work missed its length by %.1f %%, %.1f %% at most",
+                    100 * figures[n / 2], 100 * figures[n - 1]);
+        }
+        fputs(".\n", out);
+    }
+    free(figures);
+}
+
 size_t table_footnotes(const struct run *run, FILE *out) {
     struct notes broken = {0, NULL};
     struct notes unsupported = {0, NULL};
@@ -92,6 +133,7 @@ size_t table_footnotes(const struct run *run, FILE *out) {
             }
         }
     }
+    print_instrument(run, out);
     print(&broken, "BROKEN PROMISES", out);
     print(&unsupported, "Not supported, left out", out);
     print(&invalid, "Invalid, left out of every figure", out);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure/clock.h"
+
 #define TALLIES 1024u
 
 _Thread_local struct ledger_tally *ledger_tally;
@@ -81,6 +83,35 @@ void ledger_count_wrong_argument(struct ledger *ledger) {
 static uint32_t runs_of(const struct ledger *ledger, size_t index) {
     struct ledger_slot *slot = ledger_argument(ledger, index);
     return atomic_load_explicit(&slot->runs, memory_order_relaxed);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double ledger_cost_ns(void) {
+    enum { SLOTS = 512, SAMPLES = 31 };
+    struct ledger scratch;
+    double costs[SAMPLES];
+    if (ledger_init(&scratch, SLOTS) != 0) {
+        return 0.0;
+    }
+    ledger_reset(&scratch, SLOTS);
+    for (int i = 0; i < SAMPLES; i++) {
+        uint64_t begun_ns = clock_now_ns();
+        for (size_t slot = 0; slot < SLOTS; slot++) {
+            void *argument = ledger_argument(&scratch, slot);
+            if (ledger_begin(&scratch, argument)) {
+                ledger_end(argument);
+            }
+        }
+        costs[i] = (double)(clock_now_ns() - begun_ns) / SLOTS;
+    }
+    ledger_fini(&scratch);
+    qsort(costs, SAMPLES, sizeof(costs[0]), ascending);
+    return costs[SAMPLES / 2];
 }
 
 uint64_t ledger_ended(const struct ledger *ledger) {

@@ -87,6 +87,9 @@ static inline void ledger_end(struct ledger_slot *slot) {
     }
 }
 
+/* Nanoseconds that the two above take together, the median of many; with no task under way. */
+double ledger_cost_ns(void);
+
 /* How many tasks have ended at least once; may be asked while they run. */
 uint64_t ledger_ended(const struct ledger *ledger);
 

@@ -348,6 +348,7 @@ static void report(struct usage used) {
     record->cpu_ns = used.cpu_ns;
     record->csw = used.csw;
     latency_jobs_judge(jobs, invalid, doubt, sizeof(invalid));
+    load.run->readings = 2.0 / (double)jobs->stride;
     if (invalid[0] != '\0') {
         cell_record_end(record, CELL_INVALID, "%s", invalid);
     }

@@ -124,6 +124,7 @@ static void report(struct cell_run *run, const struct epoch *total) {
     cell_record_value(record, "response_ns", histogram_mean(crowd.response));
     cell_record_value(record, "csw_per_task", (double)total->csw / (double)total->n);
     cell_record_histogram(record, "response", crowd.response);
+    run->readings = 2.0;
 }
 
 static void measure_epochs(void *arg) {

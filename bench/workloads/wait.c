@@ -55,7 +55,25 @@ static struct waiting {
     struct operation **live_ops;
     struct histogram *round_trip;
     bool measured;
+    uint32_t stride; /* each so many-th round trip is timed; 1: all */
+    double clock_ns; /* of a reading */
+    uint64_t far_ns; /* a moment that is never reached */
 } waiting;
+
+/* Beyond this share of a round trip, its two readings of the clock are not for every one. */
+#define PROBE_ALLOWED  0.02
+#define SAMPLED_STRIDE 64u
+
+/* The beginning of a round trip; 0 for one that is not timed. */
+static uint64_t begin_time(const struct operation *op) {
+    return op->slot.index / waiting.pattern->tasks % waiting.stride == 0 ? clock_now_ns() : 0;
+}
+
+static void record_time(struct waiting *w, const struct operation *op) {
+    if (w->measured && op->begun_ns != 0) {
+        histogram_record(w->round_trip, clock_now_ns() - op->begun_ns);
+    }
+}
 
 static void *value_of(const void *arg) {
     return (void *)~(uintptr_t)arg;
@@ -107,9 +125,7 @@ static int collect(struct waiting *w, struct operation *op, void *ticket, uint64
     void *value = NULL;
     const struct weir_subject *subject = w->run->subject;
     int error = subject->await(w->run->pool, ticket, deadline_ns, &value);
-    if (w->measured) {
-        histogram_record(w->round_trip, clock_now_ns() - op->begun_ns);
-    }
+    record_time(w, op);
     if (error != 0) {
         return error;
     }
@@ -121,13 +137,13 @@ static int collect(struct waiting *w, struct operation *op, void *ticket, uint64
 }
 
 static int begin_async(struct waiting *w, struct operation *op, void *ticket) {
-    op->begun_ns = clock_now_ns();
+    op->begun_ns = begin_time(op);
     return w->run->subject->async(w->run->pool, answer, op, ticket);
 }
 
 static int begin_nested(struct waiting *w, struct operation *op, void *ticket) {
     op->child_ticket = (char *)ticket + w->window * w->ticket_stride;
-    op->begun_ns = clock_now_ns();
+    op->begun_ns = begin_time(op);
     return w->run->subject->async(w->run->pool, ask_child, op, ticket);
 }
 
@@ -138,7 +154,7 @@ static int begin_callback(struct waiting *w, struct operation *op, void *ticket)
 
 static int begin_signal(struct waiting *w, struct operation *op, void *ticket) {
     (void)ticket;
-    op->begun_ns = clock_now_ns();
+    op->begun_ns = begin_time(op);
     return cell_run_submit(w->run, answer_and_post, op);
 }
 
@@ -147,7 +163,7 @@ static int finish_block(struct waiting *w, struct operation *op, void *ticket) {
 }
 
 static int finish_timed(struct waiting *w, struct operation *op, void *ticket) {
-    return collect(w, op, ticket, op->begun_ns + FAR_NS);
+    return collect(w, op, ticket, w->far_ns);
 }
 
 static int finish_poll(struct waiting *w, struct operation *op, void *ticket) {
@@ -171,9 +187,7 @@ static int finish_callback(struct waiting *w, struct operation *op, void *ticket
 static int finish_signal(struct waiting *w, struct operation *op, void *ticket) {
     (void)ticket;
     wait_posted(op);
-    if (w->measured) {
-        histogram_record(w->round_trip, clock_now_ns() - op->begun_ns);
-    }
+    record_time(w, op);
     return 0;
 }
 
@@ -338,6 +352,10 @@ static bool run_epoch(void *state, struct epoch *epoch, bool measured) {
     uint64_t begun_ns = clock_now_ns();
     bool well = w->pattern->turn(w, epoch->n);
     epoch->wall_ns = clock_now_ns() - begun_ns;
+    if (!measured && epoch->n >= SAMPLED_STRIDE) {
+        double trip_ns = (double)epoch->wall_ns / (double)epoch->n;
+        w->stride = 2.0 * w->clock_ns > PROBE_ALLOWED * trip_ns ? SAMPLED_STRIDE : 1;
+    }
     struct usage used = usage_since(before);
     epoch->cpu_ns = used.cpu_ns;
     epoch->csw = used.csw;
@@ -364,6 +382,9 @@ static bool prepare(struct cell_run *run) {
     w->live = calloc(w->window, sizeof(w->live[0]));
     w->live_ops = calloc(w->window, sizeof(w->live_ops[0]));
     w->round_trip = histogram_new();
+    w->stride = 1;
+    w->clock_ns = clock_cost_ns();
+    w->far_ns = clock_now_ns() + FAR_NS;
     if (w->tickets == NULL || w->live == NULL || w->live_ops == NULL || w->round_trip == NULL) {
         cell_record_end(run->record, CELL_INVALID, "no memory for a window of %zu", w->window);
         return false;
@@ -382,6 +403,10 @@ static void report(const struct epoch *total) {
     cell_record_value(record, "csw_per_round_trip", (double)total->csw / trips);
     cell_record_value(record, "retries", (double)waiting.run->retries);
     cell_record_histogram(record, "round_trip", waiting.round_trip);
+    waiting.run->readings = 2.0 / waiting.stride / waiting.pattern->tasks;
+    if (waiting.stride > 1) {
+        cell_record_doubt(record, "sampled: every %uth round trip is timed", waiting.stride);
+    }
     if (total->n < 100) {
         cell_record_doubt(record, "few round trips: %llu in the time given",
                           (unsigned long long)total->n);

@@ -46,6 +46,7 @@ struct cell_run {
     struct ledger ledger; /* of the epoch in progress */
     struct work work;     /* calibrated when the workload asked for it */
     uint64_t retries;     /* of cell_run_submit */
+    double readings;      /* of the clock, for each task: part of the probe's cost */
     uint64_t work_ns;     /* the mean length asked for; 0: no calibrated work */
     /* For the words of a hang: read by the watchdog's thread. */
     _Atomic(const char *) phase;
