@@ -8,10 +8,11 @@
 MATRIX := gcc-O0 gcc-O1 gcc-O2 gcc-O3 gcc-lto clang-O0 clang-O1 clang-O2 clang-O3 clang-lto
 LIB_FLAVOURS := coverage aarch64 musl $(MATRIX)
 
-# Without assertions, whose failing side no test may reach. Counters that threads share are exact.
+# Without assertions, whose failing side no test may reach. Counters that threads share are exact,
+# and children that leave by _exit write theirs (test/fault.c).
 CC_coverage      := gcc
-CFLAGS_coverage  := -O0 -DNDEBUG --coverage -fprofile-update=atomic
-LDFLAGS_coverage := --coverage
+CFLAGS_coverage  := -O0 -DNDEBUG -DWEIR_COVERAGE --coverage -fprofile-update=atomic
+LDFLAGS_coverage := --coverage -Wl,--wrap=_exit
 
 define matrix_flavour
 CC_$(1)     := $(if $(filter clang-%,$(1)),$(CLANG),gcc)

@@ -18,9 +18,9 @@ build/release/weir.pc: FORCE
 	  'Description: thread pool' 'Version: $(WEIR_VERSION)' \
 	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lweir' 'Libs.private: -pthread' > $@
 
-WEIR_REAL    := libweir.so.$(WEIR_VERSION)
-MAN_PAGES    := $(wildcard lib/man/*.3 lib/man/*.7)
-LIB_EXAMPLES := $(wildcard lib/examples/*)
+WEIR_REAL     := libweir.so.$(WEIR_VERSION)
+MAN_PAGES     := $(wildcard lib/man/*.3 lib/man/*.7)
+EXAMPLE_FILES := $(wildcard lib/examples/*)
 # "page name" for each function: its page is found under its name too.
 man_links = scripts/man-names | while read -r page name; do \
   [ "$$page" = "$$name.3" ] || $(1); done
@@ -38,7 +38,7 @@ install: lib build/release/weir.pc ## install the library under PREFIX=/usr/loca
 	$(INSTALL) -m 644 $(filter %.3,$(MAN_PAGES)) '$(DESTDIR)$(MANDIR)/man3'
 	$(INSTALL) -m 644 $(filter %.7,$(MAN_PAGES)) '$(DESTDIR)$(MANDIR)/man7'
 	@$(call man_links,ln -sf "$$page" '$(DESTDIR)$(MANDIR)/man3/'"$$name.3")
-	$(if $(LIB_EXAMPLES),$(INSTALL) -m 644 $(LIB_EXAMPLES) '$(DESTDIR)$(DOCDIR)/examples')
+	$(if $(EXAMPLE_FILES),$(INSTALL) -m 644 $(EXAMPLE_FILES) '$(DESTDIR)$(DOCDIR)/examples')
 .PHONY: install
 
 # Names each file: a folder may hold what is not ours.
@@ -49,7 +49,7 @@ uninstall: ## remove what install put under PREFIX and DESTDIR
 	  '$(DESTDIR)$(PKGDIR)/weir.pc'
 	rm -f $(foreach f,$(MAN_PAGES),'$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(f)))/$(notdir $(f))')
 	@$(call man_links,rm -f '$(DESTDIR)$(MANDIR)/man3/'"$$name.3")
-	rm -f $(foreach f,$(LIB_EXAMPLES),'$(DESTDIR)$(DOCDIR)/examples/$(notdir $(f))')
+	rm -f $(foreach f,$(EXAMPLE_FILES),'$(DESTDIR)$(DOCDIR)/examples/$(notdir $(f))')
 	-rmdir '$(DESTDIR)$(INCLUDEDIR)/weir' '$(DESTDIR)$(DOCDIR)/examples' '$(DESTDIR)$(DOCDIR)' \
 	  2>/dev/null || true
 .PHONY: uninstall
