@@ -22,7 +22,7 @@ all: lib
 
 # Unit tests link the debug library with malloc, pthread_create and eventfd wrapped, so that a test
 # can make the n-th call fail.
-LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create,--wrap=eventfd,--wrap=timerfd_create
+LIB_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free,--wrap=pthread_create,--wrap=eventfd,--wrap=timerfd_create,--wrap=getrandom
 
 LIB_TEST_PROGRAMS := $(patsubst lib/src/%_test.c,build/debug/tests/lib/%_test,$(LIB_TEST))
 

@@ -24,7 +24,7 @@ uint64_t weir_task_id(struct weir_task *task) {
     if (atomic_compare_exchange_strong_explicit(&task->weir__id, &id, fresh, memory_order_relaxed,
                                                 memory_order_relaxed))
         return fresh;
-    return id;
+    return id; /* uncovered: two threads must number one task within these few instructions */
 }
 
 /* The process's part of every UUID: 64 random bits, chosen once. Two threads may both choose; the
@@ -42,7 +42,7 @@ static uint64_t process_part(void) {
     if (atomic_compare_exchange_strong_explicit(&chosen, &part, fresh, memory_order_relaxed,
                                                 memory_order_relaxed))
         return fresh;
-    return part;
+    return part; /* uncovered: two threads must ask for the first time at once */
 }
 
 /* RFC 9562 version 8: 48 bits of our choice, version, 12 bits of our choice, variant, 62 bits.

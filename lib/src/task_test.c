@@ -1,5 +1,9 @@
 #include "task.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/fault.h"
 #include "test/unit.h"
 
 static void id_is_given_once_and_never_zero(void **state) {
@@ -119,8 +123,31 @@ static void future_task_is_marked_once(void **state) {
     assert_false(weir__task_mark_queued(&taken));
 }
 
+/* In a child, since the process's part is chosen once. */
+static void uuid_without_the_kernels_randomness_is_one_too(void **state) {
+    struct weir_task task = WEIR_TASK_INIT(NULL);
+    char text[WEIR_UUID_TEXT] = "";
+    int status = 0;
+
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fault_fail_nth(1);
+        weir_task_uuid(&task, text);
+        bool failed_once = fault_happened();
+        bool whole = strlen(text) == WEIR_UUID_TEXT - 1 && text[14] == '8';
+        bool chosen = strncmp(text, "00000000-0000", 13) != 0;
+        _exit(failed_once && whole && chosen ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        ONCE(uuid_without_the_kernels_randomness_is_one_too), /* before any other uuid */
         ONCE(id_is_given_once_and_never_zero),
         ONCE(ids_are_unique_over_threads_and_agreed_on_by_them),
         ONCE(uuid_is_rfc_9562_version_8_text),

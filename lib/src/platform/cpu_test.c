@@ -174,6 +174,44 @@ static void both_versions_side_by_side_the_lower_counts(void **state) {
     expect(&tree, 3);
 }
 
+/* A group whose path has so many bytes; no such folder could be made. */
+static void expect_no_quota_below(const char *before, size_t bytes) {
+    static char line[2 * PATH_MAX];
+    struct tree tree;
+
+    size_t length = (size_t)snprintf(line, sizeof line, "%s/", before);
+    memset(line + length, 'x', bytes);
+    line[length + bytes] = '\0';
+    grow_tree(&tree);
+    plant(&tree, "proc/self/cgroup", line);
+    expect(&tree, WEIR__NO_QUOTA);
+}
+
+static void paths_too_long_for_the_kernel_are_passed_by(void **state) {
+    static char root[2 * PATH_MAX];
+
+    (void)state;
+    memset(root, 'x', sizeof root - 1);
+    assert_int_equal(weir__cpu_quota(root), WEIR__NO_QUOTA);
+    /* Around the length at which the mount, the group and the file's name together do not fit. */
+    for (size_t bytes = PATH_MAX - 100; bytes < PATH_MAX - 8; bytes++) {
+        expect_no_quota_below("0::", bytes);
+        expect_no_quota_below("3:cpu:", bytes);
+    }
+}
+
+static void lines_that_are_no_groups_are_passed_by(void **state) {
+    struct tree tree;
+
+    (void)state;
+    grow_tree(&tree);
+    plant(&tree, "proc/self/cgroup",
+          "\n0\n1:\n0:\n:::\n5:cp:/\n6:cpuset,cpuacct:/\n7:cpu\n8:a,:/\n");
+    plant(&tree, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "100000\n");
+    plant(&tree, "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    expect(&tree, WEIR__NO_QUOTA);
+}
+
 static void affinity_counts_the_mask(void **state) {
     cpu_set_t before, one;
 
@@ -201,6 +239,8 @@ int main(void) {
         ONCE(version_1_quota_of_the_cpu_controller_counts),
         ONCE(version_1_without_quota_or_with_a_parents),
         ONCE(both_versions_side_by_side_the_lower_counts),
+        ONCE(paths_too_long_for_the_kernel_are_passed_by),
+        ONCE(lines_that_are_no_groups_are_passed_by),
         ONCE(affinity_counts_the_mask),
     };
     return cmocka_run_group_tests_name("cpu", tests, NULL, NULL);

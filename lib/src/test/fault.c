@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -24,6 +25,8 @@ int __real_eventfd(unsigned count, int flags);
 int __wrap_eventfd(unsigned count, int flags);
 int __real_timerfd_create(int clock, int flags);
 int __wrap_timerfd_create(int clock, int flags);
+ssize_t __real_getrandom(void *bytes, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *bytes, size_t size, unsigned flags);
 
 static _Atomic unsigned countdown; /* 0: nothing fails */
 static _Atomic unsigned happened;
@@ -157,6 +160,14 @@ int __wrap_timerfd_create(int clock, int flags) {
         return -1;
     }
     return __real_timerfd_create(clock, flags);
+}
+
+ssize_t __wrap_getrandom(void *bytes, size_t size, unsigned flags) {
+    if (must_fail()) {
+        errno = EAGAIN; /* as early in boot */
+        return -1;
+    }
+    return __real_getrandom(bytes, size, flags);
 }
 
 #ifdef WEIR_COVERAGE

@@ -2,7 +2,7 @@
  * Fault: makes the n-th allocation, thread or descriptor fail, and counts what was not given back.
  *
  * Test programs are linked so that malloc, calloc, realloc, aligned_alloc, pthread_create,
- * eventfd and timerfd_create come through here. The usual form of a test is
+ * eventfd, timerfd_create and getrandom come through here. The usual form of a test is
  *
  *     for (unsigned n = 1; fault_fail_nth(n), (rc = call()) != 0; n++)
  *         check that nothing has happened;
