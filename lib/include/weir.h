@@ -16,6 +16,7 @@
 #include <weir/queue.h>
 #include <weir/stats.h>
 #include <weir/task.h>
+#include <weir/timer.h>
 #include <weir/token.h>
 #include <weir/trace.h>
 

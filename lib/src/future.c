@@ -206,15 +206,19 @@ void weir__future_discard(struct weir_future *future) {
     weir__free(&allocator, owner, owner->bytes);
 }
 
-static void set_generation(struct weir_task *task) {
-    task->flags = (task->flags & ~WEIR__TASK_GENERATION(UINT32_MAX)) |
-                  WEIR__TASK_GENERATION(weir__fork_generation());
+static uint32_t flags_of_this_process(const struct weir_task *task) {
+    return (task->flags & ~WEIR__TASK_GENERATION(UINT32_MAX)) |
+           WEIR__TASK_GENERATION(weir__fork_generation());
 }
 
 void weir__future_set_host(struct weir_task *task, struct weir__host *host) {
+    uint32_t flags = flags_of_this_process(task);
+
+    if (future_of(task)->weir__host == host && task->flags == flags)
+        return; /* submitted again, as a timer's is: waiters may be reading it */
     future_of(task)->weir__host = host;
     future_of(task)->weir__spin_ns = host->spin_ns;
-    set_generation(task);
+    task->flags = flags;
 }
 
 int weir_future_set_token(struct weir_future *future, struct weir_token *token) {
@@ -277,7 +281,7 @@ bool weir__future_claim(struct weir_future *future) {
 bool weir__future_run_here(struct weir_future *future) {
     struct weir__frame frame;
 
-    set_generation(&future->weir__task);
+    future->weir__task.flags = flags_of_this_process(&future->weir__task);
     if (!weir__task_mark_taken(&future->weir__task))
         return false;
     weir__frame_enter(&frame, NULL, &future->weir__task);
@@ -290,7 +294,7 @@ bool weir__future_run_here(struct weir_future *future) {
 }
 
 bool weir__future_end_here(struct weir_future *future, enum weir_future_state phase, int error) {
-    set_generation(&future->weir__task);
+    future->weir__task.flags = flags_of_this_process(&future->weir__task);
     if (!weir__task_mark_taken(&future->weir__task))
         return false;
     end_call(future, phase, error, NULL);

@@ -175,7 +175,7 @@ static bool offer(struct weir_pool *pool, struct weir__worker *self, struct weir
     if (weir__pool_mode(pool) != POOL_OPEN)
         return false;
     if (!self)
-        return weir__pool_submit_held(pool, task) == 0;
+        return weir__pool_submit_held(pool, task, WEIR_NOW) == 0;
     weir__future_set_host(task, &pool->host);
     return pool->scheduler->submit(pool, self, &task, 1, WEIR_NOW) == 1;
 }

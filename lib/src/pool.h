@@ -166,8 +166,9 @@ uint64_t weir__pool_ended(struct weir__quiescence *quiescence);
 /* -ESHUTDOWN or -EOWNERDEAD: too late, and nothing has happened. */
 int weir__pool_attach(struct weir_pool *pool, struct weir__attachment *attachment);
 
-/* By an attachment that holds a draining pool: submits without waiting, whatever the policy. */
-int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task);
+/* By the library: submits, waiting for room until the deadline, whatever the policy; also to a
+ * draining pool that an attachment holds. */
+int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns);
 void weir__pool_release(struct weir_pool *pool);
 
 #endif

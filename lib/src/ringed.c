@@ -98,7 +98,8 @@ static ptrdiff_t submit(struct weir_pool *pool, struct weir__worker *self,
             break;
         done++;
     }
-    if (done > 0)
+    /* An empty position that was pushed must be passed by somebody, or a closed pool never ends. */
+    if (done > 0 || rc == -ECANCELED)
         weir__search_summon(pool);
     return done ? (ptrdiff_t)done : rc;
 }

@@ -204,8 +204,8 @@ int weir_pool_submit(struct weir_pool *pool, struct weir_task *task) {
     return weir_pool_submit_until(pool, task, pool ? default_deadline(pool) : WEIR_NOW);
 }
 
-int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task) {
-    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, WEIR_NOW);
+int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
+    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, deadline_ns);
 
     return rc == 1 ? 0 : as_told(pool, (int)rc);
 }

@@ -14,6 +14,7 @@ enum {
     TASK_TAKEN = 2,
     TASK_CLAIMED = 4,
     TASK_CANCELLED = 8, /* with TAKEN or CLAIMED: by one who will not run it */
+    TASK_STOPPED = 16,  /* with TAKEN or CLAIMED, while it runs: a timer's last run (timer.c) */
 };
 
 /* Internal flag: the task is the first member of a struct weir_future. */

@@ -40,13 +40,17 @@ uint32_t weir__thread_id(void) {
     return id;
 }
 
-void weir__thread_name(const char *prefix, unsigned index) {
-    char number[WEIR__THREAD_NAME], name[WEIR__THREAD_NAME] = "";
+void weir__thread_name_text(const char *prefix, const char *suffix) {
+    char name[WEIR__THREAD_NAME] = "";
 
-    size_t digits = (size_t)snprintf(number, sizeof number, "-%u", index);
-    size_t room = sizeof name - 1 - digits;
-    size_t length = strnlen(prefix, room);
-    memcpy(name, prefix, length);
-    memcpy(name + length, number, digits + 1);
+    size_t room = sizeof name - 1 - strnlen(suffix, sizeof name - 1);
+    snprintf(name, sizeof name, "%.*s%s", (int)room, prefix, suffix);
     pthread_setname_np(pthread_self(), name);
+}
+
+void weir__thread_name(const char *prefix, unsigned index) {
+    char number[WEIR__THREAD_NAME];
+
+    snprintf(number, sizeof number, "-%u", index);
+    weir__thread_name_text(prefix, number);
 }

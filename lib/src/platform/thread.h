@@ -20,4 +20,7 @@ uint32_t weir__thread_id(void);
 /* Names the calling thread "prefix-index", cutting the prefix so that the number stays whole. */
 void weir__thread_name(const char *prefix, unsigned index);
 
+/* The same with any short suffix. */
+void weir__thread_name_text(const char *prefix, const char *suffix);
+
 #endif
