@@ -38,6 +38,7 @@
 #include "future.h"
 #include "heap.h"
 #include "memory.h"
+#include "platform/fork.h"
 #include "platform/futex.h"
 #include "platform/lock.h"
 #include "platform/point.h"
@@ -85,6 +86,11 @@ static _Atomic uint32_t *word_of(struct weir_timer *timer) {
 
 static uint64_t saturating_add(uint64_t a, uint64_t b) {
     return b > WEIR_FOREVER - a ? WEIR_FOREVER : a + b;
+}
+
+/* Started by a parent of this process: what ran it does not exist here. */
+static bool is_orphan(const struct weir_timer *timer) {
+    return timer->weir__timers && timer->weir__generation != weir__fork_generation();
 }
 
 /* ---- Holding a timer's memory ---- */
@@ -157,7 +163,7 @@ static void leave(struct weir__timers *timers, bool release_pool) {
 }
 
 static void end(struct weir_timer *timer, enum weir_future_state phase, int error, void *value) {
-    struct weir__timers *timers = timer->weir__timers;
+    struct weir__timers *timers = is_orphan(timer) ? NULL : timer->weir__timers;
     bool release_pool = false;
 
     if (timers) {
@@ -179,6 +185,16 @@ static void end(struct weir_timer *timer, enum weir_future_state phase, int erro
 static void drop_timer(struct weir_task *task, int error) {
     end(timer_of(task), error == -ECANCELED ? WEIR_FUTURE_CANCELLED : WEIR_FUTURE_FAILED, error,
         NULL);
+}
+
+/* An orphan that waited will never be due: whoever asks for it first ends it. */
+static void end_orphan(struct weir_timer *timer) {
+    uint32_t waits = 0;
+
+    if (is_orphan(timer) && atomic_compare_exchange_strong_explicit(
+                                word_of(timer), &waits, TASK_CLAIMED | TASK_CANCELLED,
+                                memory_order_acq_rel, memory_order_relaxed))
+        end(timer, WEIR_FUTURE_FAILED, -EOWNERDEAD, NULL);
 }
 
 /* ---- Runs ---- */
@@ -349,6 +365,18 @@ static void destroy(struct weir__attachment *attachment) {
     weir__free(weir__pool_allocator(timers->pool), timers, sizeof *timers);
 }
 
+/* In a child of fork. Nobody held the lock for it: what it guards may be half done, the heap's
+ * memory included, and is forgotten. */
+static void orphaned(struct weir__attachment *attachment) {
+    struct weir__timers *timers = (struct weir__timers *)(void *)attachment;
+
+    *timers = (struct weir__timers){.attachment = timers->attachment,
+                                    .pool = timers->pool,
+                                    .heap = {.allocator = timers->heap.allocator},
+                                    .refusal = timers->refusal,
+                                    .cancelling = timers->cancelling};
+}
+
 /* The first that were attached: two threads may both have made some. */
 static struct weir__timers *find_timers(struct weir_pool *pool) {
     struct weir__attachment *found = NULL;
@@ -369,6 +397,7 @@ static int make_timers(struct weir_pool *pool) {
         return -ENOMEM;
     *timers = (struct weir__timers){.pool = pool, .heap = {.allocator = allocator}};
     timers->attachment.closing = closing;
+    timers->attachment.orphaned = orphaned;
     timers->attachment.destroy = destroy;
     int rc = weir__pool_attach(pool, &timers->attachment);
     if (rc)
@@ -399,6 +428,7 @@ static int start_on(struct weir__timers *timers, struct weir_timer *timer, uint6
     int rc = prepare(timers);
     if (rc == 0) {
         timer->weir__timers = timers;
+        timer->weir__generation = weir__fork_generation();
         atomic_fetch_add_explicit(&timers->live, 1, memory_order_relaxed);
         timers->outlasting += outlasts(timer);
         link_timer(&timers->all, timer);
@@ -415,9 +445,12 @@ static int start(struct weir_timer *timer, struct weir_pool *pool, enum kind kin
         return -EINVAL;
     if (timer->weir__timers || weir__future_is_terminal(&timer->weir__future))
         return -EALREADY;
+    int rc = weir__pool_check(pool);
+    if (rc)
+        return rc;
     struct weir__timers *timers = find_timers(pool);
     if (!timers) {
-        int rc = make_timers(pool);
+        rc = make_timers(pool);
         if (rc)
             return rc;
         timers = find_timers(pool);
@@ -457,6 +490,7 @@ int weir_timer_with_fixed_delay(struct weir_timer *timer, struct weir_pool *pool
 int weir_timer_cancel(struct weir_timer *timer) {
     if (!timer)
         return -EINVAL;
+    end_orphan(timer);
     for (;;) {
         int rc = weir_future_cancel(&timer->weir__future);
         if (rc != -EINPROGRESS)
@@ -471,7 +505,10 @@ int weir_timer_cancel(struct weir_timer *timer) {
 }
 
 struct weir_future *weir_timer_future(struct weir_timer *timer) {
-    return timer ? &timer->weir__future : NULL;
+    if (!timer)
+        return NULL;
+    end_orphan(timer);
+    return &timer->weir__future;
 }
 
 uint64_t weir_timer_due(struct weir_timer *timer) {
@@ -487,6 +524,9 @@ int weir_timer_fini(struct weir_timer *timer) {
 
     if (!timer)
         return -EINVAL;
+    end_orphan(timer);
+    if (is_orphan(timer))
+        return weir_future_fini(&timer->weir__future);
     if (timer->weir__timers && !weir__future_is_terminal(&timer->weir__future))
         return -EBUSY;
     weir_future_fini(&timer->weir__future);

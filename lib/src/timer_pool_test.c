@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test/fault.h"
 #include "test/timers.h"
@@ -311,6 +313,71 @@ static void pool_that_was_never_started_drops_its_timers(void **state) {
     }
 }
 
+/* ---- Fork ---- */
+
+struct inherited {
+    struct weir_pool *pool;
+    struct weir_timer waiting, late;
+    struct held running;
+    bool respawns;
+};
+
+/* In the child; the number of what is wrong, or 0. */
+static int use_inherited(struct inherited *inherited) {
+    if (timer_get(&inherited->waiting) != -EOWNERDEAD)
+        return 1;
+    if (timer_get(&inherited->running.timer) != -EOWNERDEAD)
+        return 2;
+    if (weir_timer_cancel(&inherited->waiting) != -EALREADY)
+        return 3;
+    if (weir_timer_fini(&inherited->waiting) != 0)
+        return 4;
+    int rc = weir_timer_once(&inherited->late, inherited->pool, WEIR_NOW);
+    if (rc != (inherited->respawns ? 0 : -EOWNERDEAD))
+        return 5;
+    if (inherited->respawns && timer_get(&inherited->late) != 0)
+        return 6;
+    if (weir_pool_free(inherited->pool) != 0)
+        return 7;
+    return weir_timer_fini(&inherited->late) == 0 ? 0 : 8;
+}
+
+static void child_of_fork_is_told_of_the_parent_s_timers(void **state) {
+    const enum weir_fork_mode modes[2] = {WEIR_FORK_ERROR, WEIR_FORK_RESPAWN};
+
+    for (int i = 0; i < 2; i++) {
+        struct weir_pool_options options;
+        struct inherited inherited = {.respawns = i == 1};
+        int status = -1;
+
+        weir_pool_options_init(&options);
+        options.fork = modes[i];
+        inherited.pool = unit_pool(unit_scheduler(state), 2, &options);
+        held_init(&inherited.running, 0);
+        weir_timer_init(&inherited.waiting, call_echo, NULL, 0);
+        weir_timer_init(&inherited.late, call_echo, NULL, 0);
+        assert_int_equal(weir_timer_once(&inherited.running.timer, inherited.pool, WEIR_NOW), 0);
+        assert_int_equal(weir_timer_once(&inherited.waiting, inherited.pool, weir_after(LATER)), 0);
+        event_await(&inherited.running.plug.begun, 1);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(unit_limit_s(30));
+            _exit(use_inherited(&inherited));
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        event_raise(&inherited.running.plug.release);
+        assert_int_equal(timer_get(&inherited.running.timer), 0);
+        assert_int_equal(weir_timer_cancel(&inherited.waiting), 0);
+        assert_int_equal(weir_pool_free(inherited.pool), 0);
+        timer_finish(&inherited.waiting);
+        timer_finish(&inherited.late);
+        timer_finish(&inherited.running.timer);
+    }
+}
+
 /* ---- Everything at once ---- */
 
 #define ROUNDS 300
@@ -400,6 +467,7 @@ int main(void) {
         EACH(harsher_shutdowns_cancel_every_timer),
         EACH(running_series_ends_with_drain_after_its_run),
         EACH(pool_that_was_never_started_drops_its_timers),
+        EACH(child_of_fork_is_told_of_the_parent_s_timers),
         EACH(timers_are_run_cancelled_and_freed_at_the_same_time),
         EACH(timers_are_cancelled_while_their_pool_is_freed),
     };

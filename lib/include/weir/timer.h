@@ -16,6 +16,8 @@
  * Ordering: start happens before the first run, the end of each run before the next, the last
  * before whatever sees the future terminal.
  *
+ * In a child of fork a timer of the parent is FAILED with -EOWNERDEAD.
+ *
  * After Java's ScheduledThreadPoolExecutor.
  */
 #ifndef WEIR_TIMER_H
@@ -61,6 +63,7 @@ struct weir_timer {
     WEIR__ATOMIC(uint64_t) weir__due_ns;
     WEIR__ATOMIC(uint64_t) weir__runs;
     uint64_t weir__interval_ns;
+    uint32_t weir__generation;
     uint32_t weir__kind;
     uint32_t weir__flags;
     WEIR__ATOMIC(uint32_t) weir__holds;
