@@ -242,8 +242,9 @@ WEIR_API int weir_pool_set_keep_alive(struct weir_pool *pool, uint64_t keep_aliv
 /* The options as they are now, with defaults filled in. Strings and arrays are the pool's. */
 WEIR_API int weir_pool_get_options(struct weir_pool *pool, struct weir_pool_options *options);
 
-/* From pause to resume no worker takes a task; those that run go on, and tasks may be submitted.
- * A waiter may still claim the very task it waits for. Shutdown ends a pause. */
+/* From pause to resume no worker takes a task, but for one that it was just about to take; those
+ * that run go on, and tasks may be submitted. A waiter may still claim the very task that it waits
+ * for. Shutdown ends a pause. */
 WEIR_API int weir_pool_pause(struct weir_pool *pool);
 WEIR_API int weir_pool_resume(struct weir_pool *pool);
 
