@@ -503,6 +503,7 @@ void episode_check_all(struct episode *e, bool may_drop) {
 
 static _Noreturn void not_idle(struct episode *e, uint32_t pending, uint32_t noted) {
     episode_phase(e, "close, after quiesce returned too early");
+    atomic_store_explicit(&e->shutting, true, memory_order_relaxed); /* for tasks that submit */
     e->subject->close(e->pool);
     e->closed = true;
     episode_check_all(e, false); /* a task that close does not bring either was lost */
