@@ -30,6 +30,7 @@ enum key {
     KEY_RUNNER,
     KEY_HANG,
     KEY_QUIET,
+    KEY_REPORT,
 };
 
 static const char doc[] =
@@ -81,6 +82,7 @@ static const struct argp_option options[] = {
      "the weir-stress of another build, sanitized perhaps, that runs the episodes", 2},
     {"hang-limit", KEY_HANG, "SECONDS", 0,
      "time without progress that is a hang; default 10, under a sanitizer 40", 2},
+    {"report", KEY_REPORT, "FOLDER", 0, "also write report.txt and report.html there", 2},
     {"quiet", KEY_QUIET, NULL, 0, "no summary; a finding is still printed", 2},
     {NULL, 0, NULL, 0, NULL, 0},
 };
@@ -249,6 +251,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_HANG:
         order->hang_limit_s = seconds(state, "hang-limit", arg);
+        return 0;
+    case KEY_REPORT:
+        order->report = arg;
         return 0;
     case KEY_QUIET:
         order->quiet = true;

@@ -80,7 +80,7 @@ STRESS_ARGS ?=
 # The supervisor is always the native one; the episodes run in the flavour's own program.
 # $(call stress_run,flavour,seconds)
 stress_run = build/stress/weir-stress run --subject=$(call stress_subject,$(1)) --budget=$(2) \
-  $(if $(filter-out stress,$(1)),--runner=build/$(1)/weir-stress) $(STRESS_ARGS)
+  --report=build/$(1)/report $(if $(filter-out stress,$(1)),--runner=build/$(1)/weir-stress) $(STRESS_ARGS)
 stress_needs = build/stress/weir-stress build/$(1)/weir-stress $(call stress_subject,$(1))
 
 half = $(shell echo $$(( ($(BUDGET) + 1) / 2 )))
@@ -102,6 +102,13 @@ asan: deps-core ## the same under AddressSanitizer, UBSan and LeakSanitizer
 	@$(MAKE) -s --no-print-directory $(call stress_needs,asan)
 	@$(call stress_run,asan,$(BUDGET))
 .PHONY: asan
+
+HOURS ?= 8
+
+soak: deps-core-dev ## rotate everything for HOURS=8, a line a minute; ends in build/soak/report.txt
+	@$(MAKE) -s --no-print-directory $(foreach f,stress tsan-gcc tsan-clang asan,$(call stress_needs,$(f)))
+	@scripts/soak $(HOURS)
+.PHONY: soak
 
 # MUTANTS="NAME..." for some of them; MUTANT_ARGS="--quick" and so on: scripts/mutants --help.
 MUTANT_ARGS ?= --time=900

@@ -17,6 +17,7 @@
 #include "stress/episode.h"
 #include "stress/fault.h"
 #include "stress/names.h"
+#include "stress/page.h"
 #include "stress/report.h"
 #include "stress/stacks.h"
 
@@ -138,8 +139,7 @@ static uint64_t progress_of(struct board *board) {
 
 /* Every thread's stack, then the child's end. */
 static void look_and_end(struct run *run, pid_t pid, bool stopped) {
-    fflush(stdout);
-    stacks_write(stdout, pid, run->log_fd, stopped);
+    stacks_write(run->found, pid, run->log_fd, stopped);
     end_child(pid);
 }
 
@@ -154,7 +154,7 @@ static void ask_witness(struct run *run) {
     }
     char *log = read_log(run);
     if (log != NULL) {
-        report_log(stdout, log);
+        report_log(run->found, log);
     }
     free(log);
 }
@@ -163,8 +163,8 @@ static void found_hang(struct run *run, pid_t pid) {
     struct scene scene;
     stacks_scene(pid, &scene);
     verdict_of_hang(run->board, &scene, run->hang_limit_s, &run->verdict);
-    report_finding(stdout, run);
-    printf("\n");
+    report_finding(run->found, run);
+    fprintf(run->found, "\n");
     ask_witness(run);
     look_and_end(run, pid, false);
 }
@@ -173,14 +173,14 @@ static void found_at_end(struct run *run, pid_t pid, int status) {
     char *log = read_log(run);
     verdict_of_end(status, run->board, log != NULL ? log : "", &run->verdict);
     if (run->verdict.word[0] != '\0') {
-        report_finding(stdout, run);
+        report_finding(run->found, run);
     }
     if (WIFSTOPPED(status)) {
-        printf("\n");
+        fprintf(run->found, "\n");
         look_and_end(run, pid, true);
     }
     if (run->verdict.word[0] != '\0' && log != NULL) {
-        report_log(stdout, log);
+        report_log(run->found, log);
     }
     free(log);
 }
@@ -228,6 +228,17 @@ static void watch(struct run *run, pid_t pid) {
     found_at_end(run, pid, status);
 }
 
+/* What was found goes to the terminal in one piece, and to the report. */
+static void show_found(struct run *run) {
+    char text[4096];
+    size_t n;
+    rewind(run->found);
+    while ((n = fread(text, 1, sizeof(text), run->found)) > 0) {
+        fwrite(text, 1, n, stdout);
+    }
+    fflush(stdout);
+}
+
 static int run_batch(struct run *run) {
     struct board *board = run->board;
     board->first = atomic_load_explicit(&board->beat, memory_order_relaxed);
@@ -241,6 +252,7 @@ static int run_batch(struct run *run) {
         return VERDICT_USAGE;
     }
     watch(run, pid);
+    show_found(run);
     return (int)verdict_code(run->verdict.word);
 }
 
@@ -348,6 +360,11 @@ static int choose_scenarios(struct settings *s, const struct description *d) {
 int supervise_open(struct run *run, const struct order *order) {
     memset(run, 0, sizeof(*run));
     run->order = order;
+    run->found = tmpfile();
+    if (run->found == NULL) {
+        perror("weir-stress: a file for what is found");
+        return VERDICT_HARNESS;
+    }
     int code = make_board(run);
     if (code == VERDICT_NOTHING) {
         code = prove_sanitizer(run);
@@ -378,6 +395,10 @@ int supervise_run(struct run *run) {
     if (!run->order->quiet) {
         report_coverage(stdout, run, seconds);
     }
+    if (run->order->report != NULL && page_write(run->order->report, run, seconds) &&
+        !run->order->quiet) {
+        printf("report: %s/report.html\n", run->order->report);
+    }
     if (code == VERDICT_NOTHING && interrupted) {
         return VERDICT_INTERRUPTED;
     }
@@ -389,5 +410,8 @@ void supervise_close(struct run *run) {
         munmap(run->board, sizeof(struct board));
         close(run->board_fd);
         close(run->log_fd);
+    }
+    if (run->found != NULL) {
+        fclose(run->found);
     }
 }

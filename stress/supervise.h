@@ -15,6 +15,7 @@ struct order {
     double budget_s;
     double hang_limit_s; /* 0: by the build of the runner */
     bool quiet;
+    const char *report; /* folder for report.txt and report.html, or NULL */
 };
 
 struct run {
@@ -25,6 +26,7 @@ struct run {
     uint64_t start_ns, end_ns;
     double hang_limit_s;
     struct verdict verdict;
+    FILE *found; /* the finding as it was printed: report line, replay line, events and stacks */
 };
 
 /* Makes the board, asks the runner what the subject is, and finds the scenarios that were asked

@@ -33,9 +33,13 @@ struct member {
     uint64_t random;
 };
 
+static struct weir_token *root; /* of the episode under way */
+
+/* Uses the tree, as a callback may. */
 static void called(void *arg) {
     _Atomic(uint32_t) *calls = arg;
     perturb_point("harness:token callback");
+    (void)weir_token_fd(root);
     atomic_fetch_add_explicit(calls, 1, memory_order_relaxed);
 }
 
@@ -113,6 +117,7 @@ static void run(struct episode *e) {
     struct shared *s = episode_memory(e, sizeof *s);
     s->e = e;
     episode_plan(e, 1);
+    root = &s->root;
     weir_token_init(&s->root, NULL, WEIR_FOREVER);
     weir_token_init(&s->middle, &s->root, weir_after(UINT64_C(3600000000000)));
     make_leaves(s);
