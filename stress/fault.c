@@ -228,6 +228,7 @@ static void blow(void) {
 
 static void *rage(void *arg) {
     (void)arg;
+    pthread_setname_np(pthread_self(), FAULT_THREAD);
     while (!atomic_load_explicit(&storm.over, memory_order_relaxed)) {
         blow();
         struct timespec span = {.tv_nsec = (long)(50000 + draw(1000000))};

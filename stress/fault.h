@@ -41,6 +41,9 @@ extern const struct fault_row fault_rows[FAULTS];
 /* By its name; FAULTS when there is none. */
 enum fault fault_find(const char *name);
 
+/* The name of the thread that a storm comes from. */
+#define FAULT_THREAD "weir-storm"
+
 /* ---- Of an episode; called by its main thread ---- */
 
 /* Begins the fault: storms of signals and migrations come from a thread of their own, which lives
