@@ -21,6 +21,11 @@
  * find closed, and only give back their entry. Entries are not taken back from futures at the free:
  * a future may be on its way out then, with only its owner knowing.
  *
+ * Helping. A worker under WEIR_WAIT_HELP sleeps where its pool's work wakes it, with a word on its
+ * stack that says whether it is to look here again. It is linked under the mutex, and set and woken
+ * under it; it takes itself out before it leaves, even when a task that it runs ends its thread
+ * (mutant completion_helper_stays: it is woken through a stack that is gone).
+ *
  * Claiming. Before a taker sleeps it looks for an outstanding call that it may run itself. The
  * entry that it has chosen is marked claimed_by_taker, and stays out of the ready list until the
  * attempt is over, even if the future ends meanwhile; or another taker could take it, and the owner
@@ -54,9 +59,22 @@ struct entry {
     bool ended; /* while it was claimed_by_taker */
 };
 
+/* A worker that runs other tasks of its pool while it waits (WEIR_WAIT_HELP). It sleeps where its
+ * pool's work wakes it, not on the condition; so it is linked here, and woken under the mutex,
+ * which it needs to leave. called is read under locks of the pool, that a waker takes inside of
+ * ours. */
+struct helper {
+    struct weir_completion *completion;
+    struct weir__host *host;
+    struct weir__worker *worker;
+    _Atomic bool called;
+    struct helper *next;
+};
+
 struct weir_completion {
     pthread_mutex_t mutex;
     struct weir__condition changed;
+    struct helper *helpers;
     struct entry outstanding; /* the head of a ring, oldest first */
     struct entry *ready, **ready_last;
     size_t pending;
@@ -68,6 +86,13 @@ struct weir_completion {
 };
 
 /* ---- Lists; the caller holds the mutex ---- */
+
+static void wake_helpers(struct weir_completion *completion) {
+    for (struct helper *helper = completion->helpers; helper; helper = helper->next) {
+        atomic_store_explicit(&helper->called, true, memory_order_release);
+        helper->host->calls->wake_helper(helper->worker);
+    }
+}
 
 static void link_outstanding(struct weir_completion *completion, struct entry *entry) {
     struct entry *head = &completion->outstanding;
@@ -90,6 +115,7 @@ static void move_to_ready(struct weir_completion *completion, struct entry *entr
     *completion->ready_last = entry;
     completion->ready_last = &entry->next;
     weir__condition_signal(&completion->changed);
+    wake_helpers(completion);
 }
 
 static struct entry *take_ready(struct weir_completion *completion) {
@@ -101,8 +127,10 @@ static struct entry *take_ready(struct weir_completion *completion) {
         if (completion->fd >= 0)
             weir__eventfd_clear(completion->fd);
     }
-    if (--completion->pending == 0)
+    if (--completion->pending == 0) {
         weir__condition_broadcast(&completion->changed);
+        wake_helpers(completion);
+    }
     return entry;
 }
 
@@ -287,6 +315,36 @@ static bool call_spare(struct weir_completion *completion, struct weir__host **s
     return true;
 }
 
+static bool is_called(void *arg) {
+    return atomic_load_explicit(&((struct helper *)arg)->called, memory_order_acquire);
+}
+
+/* Also when a task that it ran meanwhile ends its thread. */
+static void leave_helpers(void *arg) {
+    struct helper *helper = arg, **link = &helper->completion->helpers;
+
+    pthread_mutex_lock(&helper->completion->mutex);
+    while (*link != helper)
+        link = &(*link)->next;
+    *link = helper->next;
+    pthread_mutex_unlock(&helper->completion->mutex);
+}
+
+/* Runs other tasks until something is ready or nothing is outstanding: 0 or -ETIMEDOUT. */
+static int help_meanwhile(struct weir_completion *completion, struct weir__host *host,
+                          uint64_t deadline_ns) {
+    struct helper helper = {completion, host, host->calls->self(host), false, completion->helpers};
+    int rc;
+
+    completion->helpers = &helper;
+    pthread_mutex_unlock(&completion->mutex);
+    pthread_cleanup_push(leave_helpers, &helper);
+    rc = host->calls->help(helper.worker, is_called, &helper, deadline_ns);
+    pthread_cleanup_pop(1);
+    pthread_mutex_lock(&completion->mutex);
+    return rc;
+}
+
 /* Returns 0 with something ready. *spared: whose thread takes the place of this one. */
 static int await_ready(struct weir_completion *completion, struct weir__host **spared,
                        uint64_t deadline_ns) {
@@ -307,6 +365,11 @@ static int await_ready(struct weir_completion *completion, struct weir__host **s
         }
         if (own)
             return -EDEADLK;
+        struct weir__host *helped = weir__waiting_host(WEIR_WAIT_HELP);
+        if (helped) {
+            late = help_meanwhile(completion, helped, deadline_ns);
+            continue;
+        }
         if (call_spare(completion, spared))
             continue;
         late = weir__condition_wait(&completion->changed, &completion->mutex, deadline_ns);

@@ -224,25 +224,143 @@ static int take_what_another_task_ends(void *arg, void **value) {
 }
 
 /* The promise is set by a task that nobody can claim, behind the one that takes. */
-static void spare_thread_runs_what_a_sleeping_taker_needs(void **state) {
-    struct weir_pool_options options;
+static const enum weir_wait_policy helpful[] = {WEIR_WAIT_SPARE, WEIR_WAIT_HELP};
+
+static void run_spared(struct spared *spared) {
     struct weir_future *future = NULL;
-    struct spared spared = {.rc = 1};
+
+    weir_future_init(&spared->promise);
+    assert_int_equal(weir_pool_async(spared->pool, take_what_another_task_ends, spared, &future),
+                     0);
+    assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(spared->rc, 0);
+    weir_future_unref(future);
+    assert_int_equal(weir_future_fini(&spared->promise), 0);
+}
+
+static struct weir_pool *helpful_pool(void **state, unsigned i, unsigned threads) {
+    struct weir_pool_options options;
 
     weir_pool_options_init(&options);
-    options.wait = WEIR_WAIT_SPARE;
-    options.max_spares = 1;
-    spared.pool = unit_pool(unit_scheduler(state), 1, &options);
-    for (int turn = 0; turn < 20; turn++) {
-        weir_future_init(&spared.promise);
-        assert_int_equal(
-            weir_pool_async(spared.pool, take_what_another_task_ends, &spared, &future), 0);
-        assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
-        assert_int_equal(spared.rc, 0);
-        weir_future_unref(future);
-        assert_int_equal(weir_future_fini(&spared.promise), 0);
+    options.wait = helpful[i];
+    options.max_spares = helpful[i] == WEIR_WAIT_SPARE;
+    return unit_pool(unit_scheduler(state), threads, &options);
+}
+
+/* The promise is set by a task that nobody can claim, behind the one that takes. */
+static void taker_that_waits_has_its_pools_tasks_go_on(void **state) {
+    for (unsigned i = 0; i < 2; i++) {
+        struct spared spared = {.pool = helpful_pool(state, i, 1)};
+        for (int turn = 0; turn < 50; turn++)
+            run_spared(&spared);
+        assert_int_equal(weir_pool_free(spared.pool), 0);
     }
-    assert_int_equal(weir_pool_free(spared.pool), 0);
+}
+
+struct late {
+    struct weir_completion *completion;
+    int rc;
+    uint64_t deadline_ns;
+};
+
+static int take_too_late(void *arg, void **value) {
+    struct late *late = arg;
+
+    *value = NULL;
+    late->deadline_ns = weir_after(2000000);
+    late->rc = next(late->completion, late->deadline_ns);
+    return weir_now_ns() >= late->deadline_ns ? 0 : -ETIME;
+}
+
+static void deadline_holds_for_takers_that_help_or_are_spared(void **state) {
+    for (unsigned i = 0; i < 2; i++) {
+        struct weir_pool *pool = helpful_pool(state, i, 1);
+        struct late late = {.completion = new_completion()};
+        struct weir_future promise, *future = NULL;
+        weir_future_init(&promise);
+        weir_completion_add(late.completion, &promise, NULL);
+        assert_int_equal(weir_pool_async(pool, take_too_late, &late, &future), 0);
+        assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+        assert_int_equal(late.rc, -ETIMEDOUT);
+        weir_future_unref(future);
+        weir_future_set(&promise, NULL); /* finds no helper any more */
+        assert_int_equal(next(late.completion, WEIR_FOREVER), 0);
+        weir_completion_free(late.completion);
+        assert_int_equal(weir_pool_free(pool), 0);
+    }
+}
+
+/* One is taken on each worker at a time; the last one sends all home. */
+static void helping_takers_share_one_queue(void **state) {
+    enum { TAKERS = 3, CALLS = 500 };
+
+    for (int turn = 0; turn < 10; turn++) {
+        struct weir_pool *pool = helpful_pool(state, 1, TAKERS);
+        struct takers takers = {.completion = new_completion()};
+        struct weir_future *workers[TAKERS];
+        unsigned written[CALLS] = {0};
+        struct weir_future more;
+        weir_future_init(&more);
+        weir_completion_add(takers.completion, &more, NULL);
+        for (int i = 0; i < TAKERS; i++)
+            assert_int_equal(weir_pool_async(pool, take_call, &takers, &workers[i]), 0);
+        for (int i = 0; i < CALLS; i++)
+            assert_int_equal(
+                weir_completion_async(takers.completion, pool, write_one, &written[i], &written[i]),
+                0);
+        weir_future_set(&more, NULL);
+        for (int i = 0; i < TAKERS; i++) {
+            assert_int_equal(weir_future_get(workers[i], NULL, WEIR_FOREVER), 0);
+            weir_future_unref(workers[i]);
+        }
+        assert_int_equal(number_of(&takers.taken), CALLS + 1);
+        assert_int_equal(number_of(&takers.over), TAKERS);
+        for (int i = 0; i < CALLS; i++)
+            assert_int_equal(written[i], 2);
+        assert_int_equal(weir_future_fini(&more), 0);
+        weir_completion_free(takers.completion);
+        assert_int_equal(weir_pool_free(pool), 0);
+    }
+}
+
+static int end_thread(void *arg, void **value) {
+    (void)value;
+    event_raise(arg);
+    pthread_exit(NULL);
+}
+
+struct ended {
+    struct weir_pool *pool;
+    struct weir_completion *completion;
+    struct event ended;
+};
+
+static int take_until_the_thread_ends(void *arg, void **value) {
+    struct ended *ended = arg;
+    struct weir_future *never = NULL;
+
+    *value = NULL;
+    if (weir_pool_async(ended->pool, end_thread, &ended->ended, &never) != 0)
+        return -EPROTO;
+    weir_future_unref(never);
+    return next(ended->completion, WEIR_FOREVER);
+}
+
+/* What it ran meanwhile ended the thread: nobody may wake it through its old stack. */
+static void taker_whose_thread_ends_is_forgotten(void **state) {
+    struct ended ended = {.pool = helpful_pool(state, 1, 1), .completion = new_completion()};
+    struct weir_future promise, *future = NULL;
+
+    weir_future_init(&promise);
+    weir_completion_add(ended.completion, &promise, NULL);
+    assert_int_equal(weir_pool_async(ended.pool, take_until_the_thread_ends, &ended, &future), 0);
+    event_await(&ended.ended, 1);
+    assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), -EOWNERDEAD);
+    weir_future_unref(future);
+    weir_future_set(&promise, NULL);
+    assert_int_equal(next(ended.completion, WEIR_FOREVER), 0);
+    weir_completion_free(ended.completion);
+    assert_int_equal(weir_pool_free(ended.pool), 0);
 }
 
 int main(void) {
@@ -250,7 +368,10 @@ int main(void) {
         EACH(worker_runs_what_it_would_wait_for),
         EACH(takers_that_claim_share_one_queue),
         EACH(outside_taker_runs_only_what_any_thread_may_run),
-        EACH(spare_thread_runs_what_a_sleeping_taker_needs),
+        EACH(taker_that_waits_has_its_pools_tasks_go_on),
+        EACH(deadline_holds_for_takers_that_help_or_are_spared),
+        EACH(helping_takers_share_one_queue),
+        EACH(taker_whose_thread_ends_is_forgotten),
         EACH(call_that_would_take_itself_gets_edeadlk),
     };
     return cmocka_run_group_tests_name("completion claim", tests, NULL, NULL);

@@ -62,10 +62,10 @@ struct loop {
     size_t begin, end, grain;
     struct participant *participants; /* the first is the caller */
     size_t count;
+    size_t called;     /* participants that were queued, and the caller */
+    void *block;       /* of the participants, or NULL */
     _Atomic int error; /* the first one: nothing more is begun */
     _Atomic uint32_t thefts_begun, thefts_over;
-    size_t called;            /* participants that there are: the caller, and helpers submitted */
-    struct participant *many; /* the block that participants lie in, or NULL */
 };
 
 static uint64_t range_of(uint32_t low, uint32_t high) {
@@ -180,40 +180,40 @@ static bool offer(struct weir_pool *pool, struct weir__worker *self, struct weir
     return pool->scheduler->submit(pool, self, &task, 1, WEIR_NOW) == 1;
 }
 
-/* Calls for helpers until the pool takes no more; returns how many participants there are. */
-static size_t call_helpers(struct weir_pool *pool, struct loop *loop) {
+/* Calls for helpers until the pool takes no more. */
+static void call_helpers(struct weir_pool *pool, struct loop *loop) {
     struct weir__worker *self = weir__worker_self(pool);
-    size_t called = 1;
 
-    for (; called < loop->count; called++) {
-        struct participant *helper = &loop->participants[called];
+    for (loop->called = 1; loop->called < loop->count; loop->called++) {
+        struct participant *helper = &loop->participants[loop->called];
         weir_future_init(&helper->future);
         struct weir_task *task = weir_future_task(&helper->future, help, helper, 0);
         weir_future_set_token(&helper->future, weir__frame_token());
         if (!offer(pool, self, task))
-            break;
+            return;
     }
-    return called;
 }
 
 /* Those that have not begun never will; afterwards no thread knows of the loop. */
-static void part_with_helpers(struct loop *loop, size_t called) {
-    for (size_t i = 1; i < called; i++)
+static void part_with_helpers(struct loop *loop) {
+    for (size_t i = 1; i < loop->called; i++)
         weir_future_cancel(&loop->participants[i].future);
-    for (size_t i = 1; i < called; i++) {
-        if (weir_future_get(&loop->participants[i].future, NULL, WEIR_FOREVER) == -EOWNERDEAD)
-            stop(loop, -EOWNERDEAD); /* a body has ended its thread, in the midst of a chunk */
-        weir_future_fini(&loop->participants[i].future);
+    for (size_t i = 1; i < loop->called; i++) {
+        struct weir_future *future = &loop->participants[i].future;
+        int rc = weir_future_get(future, NULL, WEIR_FOREVER);
+        if (rc != 0 && rc != -ECANCELED) /* a body has ended its thread */
+            stop(loop, rc);
+        weir_future_fini(future);
     }
 }
 
-/* A body ends the caller's thread. */
+/* A body has ended the caller's thread, and the stack goes with it. */
 static void abandon(void *arg) {
     struct loop *loop = arg;
 
     stop(loop, -EOWNERDEAD);
-    part_with_helpers(loop, loop->called);
-    free(loop->many);
+    part_with_helpers(loop);
+    free(loop->block);
 }
 
 /* ---- The loop ---- */
@@ -234,13 +234,13 @@ static int run_loop(struct weir_pool *pool, struct loop *loop, uint32_t chunks) 
         atomic_init(&loop->participants[i].chunks, i == 0 ? range_of(0, chunks) : 0);
         loop->participants[i].loop = loop;
     }
-    loop->called = call_helpers(pool, loop);
+    call_helpers(pool, loop);
     pthread_cleanup_push(abandon, loop);
     participate(caller);
     pthread_cleanup_pop(0);
     if (any_left(loop)) /* the caller leaves some only when the loop was stopped, or it is to end */
         stop(loop, -ECANCELED);
-    part_with_helpers(loop, loop->called);
+    part_with_helpers(loop);
     return atomic_load_explicit(&loop->error, memory_order_relaxed);
 }
 
@@ -289,7 +289,7 @@ int weir_for(struct weir_pool *pool, size_t begin, size_t end, size_t grain, wei
         .grain = grain,
         .participants = many ? many : on_stack,
         .count = count,
-        .many = many,
+        .block = many,
     };
     rc = run_loop(pool, &loop, (uint32_t)chunks);
     free(many);

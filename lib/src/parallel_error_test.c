@@ -1,4 +1,5 @@
 /* How loops end early, and weir_map. */
+#include "test/fault.h"
 #include "test/unit.h"
 
 /* ---- Errors and cancellation ---- */
@@ -140,6 +141,66 @@ static void token_of_the_calling_task_ends_the_loop_everywhere(void **state) {
     assert_int_equal(weir_pool_free(two), 0);
 }
 
+struct exiting {
+    struct weir_pool *pool;
+    struct event begun, release;
+    bool caller_ends;
+    pthread_t caller;
+    _Atomic unsigned ended;
+};
+
+/* At least two are in a body; one of them ends its thread there. */
+static int end_one_thread(void *arg, size_t low, size_t high) {
+    struct exiting *exiting = arg;
+    bool caller = pthread_equal(pthread_self(), exiting->caller);
+
+    (void)low;
+    (void)high;
+    event_raise(&exiting->begun);
+    event_await(&exiting->begun, 2);
+    if (caller == exiting->caller_ends) {
+        event_raise(&exiting->release);
+        pthread_exit(NULL);
+    }
+    event_await(&exiting->release, 1);
+    add_one(&exiting->ended);
+    return 0;
+}
+
+static int loop_that_ends_its_thread(void *arg, void **value) {
+    struct exiting *exiting = arg;
+
+    *value = NULL;
+    exiting->caller = pthread_self();
+    return weir_for(exiting->pool, 0, 20, 1, end_one_thread, exiting);
+}
+
+static void body_that_ends_a_helpers_thread_fails_the_loop(void **state) {
+    struct exiting exiting = {.pool = unit_pool(unit_scheduler(state), 1, NULL)};
+
+    exiting.caller = pthread_self();
+    assert_int_equal(weir_for(exiting.pool, 0, 2, 1, end_one_thread, &exiting), -EOWNERDEAD);
+    assert_int_equal(number_of(&exiting.ended), 1);
+    assert_int_equal(weir_pool_free(exiting.pool), 0);
+}
+
+static void body_that_ends_the_callers_thread_leaves_no_helper_behind(void **state) {
+    long blocks = fault_blocks();
+
+    for (unsigned workers = 2; workers <= 10; workers += 8) {
+        struct exiting exiting = {.pool = unit_pool(unit_scheduler(state), workers, NULL)};
+        struct weir_future *future = NULL;
+        exiting.caller_ends = true;
+        assert_int_equal(
+            weir_pool_async(exiting.pool, loop_that_ends_its_thread, &exiting, &future), 0);
+        assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), -EOWNERDEAD);
+        assert_in_range(number_of(&exiting.ended), 1, 19);
+        weir_future_unref(future);
+        assert_int_equal(weir_pool_free(exiting.pool), 0);
+    }
+    assert_int_equal(fault_blocks(), blocks);
+}
+
 /* ---- Map ---- */
 
 static int halve(void *arg, const void *in, void *out) {
@@ -215,6 +276,8 @@ int main(void) {
         EACH(error_of_a_body_ends_the_loop_and_is_returned),
         EACH(first_error_is_kept_and_stops_all_participants),
         EACH(token_of_the_calling_task_ends_the_loop_everywhere),
+        EACH(body_that_ends_a_helpers_thread_fails_the_loop),
+        EACH(body_that_ends_the_callers_thread_leaves_no_helper_behind),
         EACH(map_makes_each_output_from_its_input),
         EACH(map_refuses_what_it_could_not_address),
     };

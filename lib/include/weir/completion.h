@@ -60,8 +60,8 @@ WEIR_API int weir_completion_async(struct weir_completion *completion, struct we
  *
  * A worker that would sleep here first runs a call that is still queued in its own pool, under the
  * rules of weir_future_get; any thread does so with a WEIR_TASK_ANY_THREAD call; neither with
- * WEIR_NOW. Then it sleeps, under WEIR_WAIT_HELP as well; under WEIR_WAIT_SPARE a spare thread
- * takes its place meanwhile.
+ * WEIR_NOW. Under WEIR_WAIT_HELP it then runs other tasks of its pool until something is ready,
+ * under WEIR_WAIT_SPARE a spare thread takes its place while it sleeps.
  *
  * -ENOENT: nothing is outstanding; -ETIMEDOUT (-EAGAIN with WEIR_NOW); -EDEADLK: nothing is
  * outstanding but calls that the caller is inside of; -EINVAL: completion is NULL.

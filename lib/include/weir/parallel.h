@@ -41,7 +41,8 @@ typedef int (*weir_body)(void *arg, size_t low, size_t high);
  * and the number is returned; the first one, if there are several. When the caller is a task whose
  * token is cancelled (weir_cancelled) the loop ends likewise with -ECANCELED. Bodies on other
  * threads see the caller's token, too. 0: all was done; -EINVAL: pool or body is NULL, or end lies
- * below begin; -EOWNERDEAD: the pool is of a parent process, and nothing was called.
+ * below begin; -EOWNERDEAD: the pool is of a parent process, and nothing was called; or
+ * a body ended its thread.
  */
 WEIR_API int weir_for(struct weir_pool *pool, size_t begin, size_t end, size_t grain,
                       weir_body body, void *arg);
