@@ -54,6 +54,8 @@ enum weir_subject_capability {
     /* NESTED also while the task holds a lock that other tasks want: a thread that awaits runs
      * nobody else's task. */
     WEIR_SUBJECT_NESTED_LOCKED = 1 << 13,
+    /* The threads are the process's: pools of one process compete for them, they outlive a pool. */
+    WEIR_SUBJECT_SHARED_THREADS = 1 << 14,
 };
 
 /* How shutdown() treats queued tasks. */

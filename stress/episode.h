@@ -191,6 +191,7 @@ enum scenario_needs {
     NEEDS_EXHAUSTION = 1 << 8,
     NEEDS_FIFO = 1 << 9,
     NEEDS_DEADLINES = 1 << 11,
+    NEEDS_OWN_THREADS = 1 << 12,
     NEEDS_FORK = 1 << 10, /* a sanitizer under which a forked child can live */
 };
 

@@ -257,6 +257,9 @@ void perturb_point(const char *name) {
     if (self.episode != plan.episode) {
         enter_episode();
     }
+    if (self.trail == NULL) {
+        return; /* no episode has begun: a plug-in is being loaded, and locks as it is */
+    }
     leave_trail(name);
     self.points++;
     if (plan.level == 0) {

@@ -107,6 +107,9 @@ const char *scenario_lacks(const struct scenario *s, const struct weir_subject *
     if ((s->needs & NEEDS_FIFO) && !(capabilities & WEIR_SUBJECT_FIFO)) {
         return "not first in, first out";
     }
+    if ((s->needs & NEEDS_OWN_THREADS) && (capabilities & WEIR_SUBJECT_SHARED_THREADS)) {
+        return "its threads are the process's, not the pool's";
+    }
     if ((s->needs & NEEDS_FORK) && FORKED_CHILD_DIES) {
         return "under ThreadSanitizer a forked child cannot live";
     }

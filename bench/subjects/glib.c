@@ -21,7 +21,7 @@ struct pool {
 };
 
 static const struct weir_subject_variant variants[] = {
-    {"default", "exclusive: own threads, all started at once", 0},
+    {"default", "exclusive: own threads, all started at once", WEIR_SUBJECT_SHARED_THREADS},
     {"shared", "not exclusive: threads started on demand and shared with other pools", 0},
     {NULL, NULL, 0},
 };
@@ -96,7 +96,7 @@ const struct weir_subject *weir_subject(void) {
         .name = "glib",
         .version = version,
         .notes = "GThreadPool: unbounded queue, bare pointers; no futures; end: counted",
-        .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK,
+        .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHARED_THREADS,
         .variants = variants,
         .open = glib_open,
         .submit = glib_submit,

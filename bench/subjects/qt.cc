@@ -1,5 +1,6 @@
 /*
- * Qt's QThreadPool: a QRunnable for each task, QtConcurrent::run for values. waitForDone ends the
+ * Qt's QThreadPool: a QRunnable for each task, QtConcurrent::run for values. A task that makes a
+ * thread start overtakes those that are queued, so the order is not promised. waitForDone ends the
  * threads as well, so the end is counted instead, and waitForDone closes. QFuture waits for ever or
  * not at all; one that waits for a call which has not started runs it itself.
  */
@@ -118,8 +119,7 @@ struct weir_subject describe() {
     subject.notes =
         "QThreadPool, a QRunnable each; values by QtConcurrent::run; unbounded; threads "
         "on demand, idle ones end after 30 s; end: counted";
-    subject.capabilities =
-        WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_NESTED | WEIR_SUBJECT_UNTIMED;
+    subject.capabilities = WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_NESTED | WEIR_SUBJECT_UNTIMED;
     subject.open = open_pool;
     subject.submit = submit;
     subject.quiesce = quiesce;

@@ -1,8 +1,7 @@
 /*
- * oneTBB. The default enqueues functions into an arena, which is how its documentation submits from
- * a thread that does not wait; "group" enqueues tasks of a task_group and waits with that. The
- * arena has no place kept for outside threads. Fork-join is a task_group at each node, in the
- * arena.
+ * oneTBB. The default enqueues functions into an arena, as its documentation does from a thread
+ * that does not wait; "group" enqueues tasks of a task_group and waits with that. No place is kept
+ * for outside threads; workers are the process's. Fork-join is a task_group at each node.
  */
 #include "bench/subject.h"
 
@@ -22,13 +21,13 @@
 namespace {
 
 struct pool {
+    /* The limit is the process's, and the least of all pools holds: it must not be the arena's. */
     pool(int workers, bool by_group)
-        : control(tbb::global_control::max_allowed_parallelism, size_t(workers) + 1),
-          arena(workers, 0), grouped(by_group) {
+        : control(tbb::global_control::max_allowed_parallelism, 1024), arena(workers, 0),
+          grouped(by_group) {
         arena.initialize();
     }
 
-    tbb::task_scheduler_handle handle{tbb::attach{}};
     tbb::global_control control;
     tbb::task_arena arena;
     tbb::task_group group;
@@ -96,17 +95,11 @@ int quiesce(void *memory) {
     return 0;
 }
 
-/* finalize waits until the threads have left. */
 int close_pool(void *memory) {
     auto *own = static_cast<pool *>(memory);
     quiesce(own);
-    struct pending *pending = own->pending;
-    tbb::task_scheduler_handle handle = std::move(own->handle);
+    pending_retire(own->pending);
     delete own;
-    bool ended = tbb::finalize(handle, std::nothrow);
-    if (ended) { /* otherwise one of them might still be in pending_end */
-        pending_free(pending);
-    }
     return 0;
 }
 
@@ -129,7 +122,7 @@ struct weir_subject describe() {
     subject.version = TBB_VERSION_STRING;
     subject.notes =
         "task_arena of the workers alone; unbounded; spins before it sleeps; no futures";
-    subject.capabilities = WEIR_SUBJECT_FROM_TASK;
+    subject.capabilities = WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHARED_THREADS;
     subject.variants = variants;
     subject.open = open_pool;
     subject.submit = submit;

@@ -1,7 +1,6 @@
 /*
- * No pool at all: a thread for each task, detached; one that is to bring a value is joined for it.
- * At most LIVE_MAX run at one time, in the whole process, and submit waits for one to end beyond
- * that, except from inside a task, where waiting could wait for itself.
+ * No pool at all: a detached thread for each task; one that brings a value is joined for it. Beyond
+ * LIVE_MAX submit waits for one to end, but not inside a task, where that could be its own.
  */
 #include "bench/subject.h"
 
@@ -10,10 +9,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define LIVE_MAX    256u
-#define STACK_BYTES (256u * 1024u)
+#define LIVE_MAX 256u
+
+struct pool {
+    unsigned live; /* threads that run; under the lock */
+};
 
 struct task {
+    struct pool *pool;
     weir_subject_fn fn;
     weir_subject_call call; /* instead of fn */
     void *arg;
@@ -26,29 +29,20 @@ struct ticket {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t fewer = PTHREAD_COND_INITIALIZER; /* live has fallen */
-static unsigned live;
-static pthread_attr_t attributes;
-static pthread_once_t attributes_once = PTHREAD_ONCE_INIT;
+static pthread_cond_t fewer = PTHREAD_COND_INITIALIZER; /* live of some pool has fallen */
 static _Thread_local bool inside_task;
-
-static void set_attributes(void) {
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-}
 
 static int threads_open(const struct weir_subject_config *config, void **pool) {
     if ((config->options != NULL && config->options[0] != NULL) || config->capacity != 0) {
         return -EINVAL;
     }
-    pthread_once(&attributes_once, set_attributes);
-    *pool = &attributes; /* there is none */
-    return 0;
+    *pool = calloc(1, sizeof(struct pool));
+    return *pool != NULL ? 0 : -ENOMEM;
 }
 
-static void leave(void) {
+static void leave(struct pool *pool) {
     pthread_mutex_lock(&lock);
-    if (--live == 0 || live == LIVE_MAX - 1) {
+    if (--pool->live == 0 || pool->live == LIVE_MAX - 1) {
         pthread_cond_broadcast(&fewer);
     }
     pthread_mutex_unlock(&lock);
@@ -59,7 +53,7 @@ static void *run(void *arg) {
     free(arg);
     inside_task = true;
     void *value = task.call != NULL ? task.call(task.arg) : (task.fn(task.arg), NULL);
-    leave();
+    leave(task.pool);
     return value;
 }
 
@@ -70,31 +64,33 @@ static int start(struct task task, pthread_t *thread) {
     }
     *own = task;
     pthread_mutex_lock(&lock);
-    while (live >= LIVE_MAX && !inside_task) {
+    while (task.pool->live >= LIVE_MAX && !inside_task) {
         pthread_cond_wait(&fewer, &lock);
     }
-    live++;
+    task.pool->live++;
     pthread_mutex_unlock(&lock);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256u * 1024u);
     int error = pthread_create(thread, &attributes, run, own);
+    pthread_attr_destroy(&attributes);
     if (error != 0) {
         free(own);
-        leave();
+        leave(task.pool);
     }
     return -error;
 }
 
 static int threads_submit(void *pool, weir_subject_fn fn, void *arg) {
     pthread_t thread;
-    (void)pool;
-    int error = start((struct task){.fn = fn, .arg = arg}, &thread);
+    int error = start((struct task){.pool = pool, .fn = fn, .arg = arg}, &thread);
     return error != 0 ? error : -pthread_detach(thread);
 }
 
 static int threads_async(void *pool, weir_subject_call call, void *arg, void *memory) {
     struct ticket *ticket = memory;
-    (void)pool;
     ticket->joined = false;
-    return start((struct task){.call = call, .arg = arg}, &ticket->thread);
+    return start((struct task){.pool = pool, .call = call, .arg = arg}, &ticket->thread);
 }
 
 static int threads_await(void *pool, void *memory, uint64_t deadline_ns, void **value) {
@@ -105,8 +101,7 @@ static int threads_await(void *pool, void *memory, uint64_t deadline_ns, void **
     }
     int error = ticket->joined ? 0 : -pthread_join(ticket->thread, &ticket->value);
     ticket->joined = true;
-    *value = ticket->value;
-    return error;
+    return *value = ticket->value, error;
 }
 
 static void threads_release(void *pool, void *memory) {
@@ -117,14 +112,19 @@ static void threads_release(void *pool, void *memory) {
     }
 }
 
-static int threads_quiesce(void *pool) {
-    (void)pool;
+static int threads_quiesce(void *memory) {
+    struct pool *pool = memory;
     pthread_mutex_lock(&lock);
-    while (live > 0) {
+    while (pool->live > 0) {
         pthread_cond_wait(&fewer, &lock);
     }
     pthread_mutex_unlock(&lock);
     return 0;
+}
+
+static int threads_close(void *memory) {
+    threads_quiesce(memory);
+    return free(memory), 0; /* whoever left last has let go of the lock */
 }
 
 const struct weir_subject *weir_subject(void) {
@@ -140,7 +140,7 @@ const struct weir_subject *weir_subject(void) {
         .open = threads_open,
         .submit = threads_submit,
         .quiesce = threads_quiesce,
-        .close = threads_quiesce,
+        .close = threads_close,
         .ticket_bytes = sizeof(struct ticket),
         .async = threads_async,
         .await = threads_await,

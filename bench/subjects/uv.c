@@ -139,7 +139,7 @@ const struct weir_subject *weir_subject(void) {
         .name = "uv",
         .notes = "uv_queue_work through uv_async_send and a loop of its own; a malloc each; one "
                  "pool a process, UV_THREADPOOL_SIZE = workers; no futures; end: counted",
-        .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK,
+        .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHARED_THREADS,
         .open = uv_subject_open,
         .submit = uv_subject_submit,
         .quiesce = uv_subject_quiesce,

@@ -63,6 +63,7 @@ static void run(struct episode *e) {
 const struct scenario scenario_lifecycle = {
     .name = "lifecycle",
     .invariant = "a pool may be closed at any moment: its tasks have ended then, its threads too",
+    .needs = NEEDS_OWN_THREADS,
     .reach = {"pools", "tasks met by close"},
     .run = run,
 };

@@ -118,6 +118,7 @@ static void run(struct episode *e) {
 const struct scenario scenario_two_pools = {
     .name = "two_pools",
     .invariant = "two pools share nothing: one idles, runs and closes whatever the other does",
+    .needs = NEEDS_OWN_THREADS,
     .reach = {"pools beside a held one", "tasks from pool to pool"},
     .run = run,
 };

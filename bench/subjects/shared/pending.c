@@ -34,7 +34,11 @@ struct pending {
     _Alignas(64) atomic_bool waiting;
     pthread_mutex_t waiters; /* one at a time */
     sem_t changed;
+    struct pending *next; /* retired */
 };
+
+static struct pending *retired;
+static pthread_mutex_t retired_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Atomic unsigned lines_used; /* of any pool: a thread keeps its number */
 static _Thread_local unsigned own_line;
@@ -66,8 +70,27 @@ static uint64_t left_of(struct pending *pending) {
     return begun - ended;
 }
 
+void pending_retire(struct pending *pending) {
+    pthread_mutex_lock(&retired_lock);
+    pending->next = retired;
+    retired = pending;
+    pthread_mutex_unlock(&retired_lock);
+}
+
+static struct pending *take_retired(void) {
+    pthread_mutex_lock(&retired_lock);
+    struct pending *pending = retired;
+    retired = pending != NULL ? pending->next : NULL;
+    pthread_mutex_unlock(&retired_lock);
+    return pending;
+}
+
 struct pending *pending_new(void) {
-    struct pending *pending = aligned_alloc(64, sizeof(*pending));
+    struct pending *pending = take_retired();
+    if (pending != NULL) {
+        return pending;
+    }
+    pending = aligned_alloc(64, sizeof(*pending));
     if (pending != NULL) {
         memset(pending, 0, sizeof(*pending));
         pthread_mutex_init(&pending->waiters, NULL);

@@ -19,6 +19,9 @@ struct pending;
 struct pending *pending_new(void); /* NULL: no memory */
 /* Only when no thread of the pool can be inside pending_end any more. */
 void pending_free(struct pending *pending);
+/* Instead, where threads outlive their pool: one may still be on its way out of pending_end, so the
+ * memory, with nothing pending, is kept for the next pending_new. */
+void pending_retire(struct pending *pending);
 
 /* Before a task is handed over; one that is then refused ends at once. */
 void pending_begin(struct pending *pending);

@@ -118,6 +118,19 @@ static void every_one_of_several_waiters_returns(void **state) {
     }
 }
 
+static void what_is_retired_is_used_again(void **state) {
+    (void)state;
+    struct pending *first = pending_new();
+    pending_begin(first);
+    pending_end(first);
+    pending_wait(first);
+    pending_retire(first);
+    struct pending *second = pending_new();
+    assert_ptr_equal(second, first);
+    pending_wait(second);
+    pending_free(second);
+}
+
 #define on_pending(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -126,6 +139,7 @@ int main(void) {
         on_pending(a_wait_ends_after_the_last_task_and_sees_all),
         on_pending(a_wait_that_meets_the_end_is_woken),
         on_pending(every_one_of_several_waiters_returns),
+        on_pending(what_is_retired_is_used_again),
     };
     return cmocka_run_group_tests_name("pending", tests, NULL, NULL);
 }
