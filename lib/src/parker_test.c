@@ -44,10 +44,61 @@ static void woken_sees_what_the_waker_wrote_and_no_wake_is_lost(void **state) {
     unit_join(thread);
 }
 
+static void park_returns_at_its_deadline_and_is_as_before(void **state) {
+    struct weir__parker parker = {0};
+    uint64_t deadline_ns = weir_after(2000000);
+
+    (void)state;
+    assert_false(weir__parker_park(&parker, deadline_ns));
+    assert_true(weir_now_ns() >= deadline_ns);
+    assert_int_equal(atomic_load_explicit(&parker.state, memory_order_relaxed), 0);
+    assert_false(weir__parker_park(&parker, WEIR_NOW));
+    weir__parker_unpark(&parker);
+    assert_true(weir__parker_park(&parker, WEIR_NOW)); /* one that came in time counts */
+    assert_false(weir__parker_park(&parker, WEIR_NOW));
+}
+
+/* Unparks at about the deadline: what one park does not consume the next one does. */
+struct late {
+    struct weir__parker parker;
+    struct event asked, sent;
+    unsigned consumed;
+};
+
+static void *park_briefly(void *arg) {
+    struct late *late = arg;
+
+    for (unsigned i = 1; i <= TURNS; i++) {
+        event_raise(&late->asked);
+        bool woken = weir__parker_park(&late->parker, weir_after(i % 64 * 100));
+        event_await(&late->sent, i);
+        if (!woken) /* it has come since */
+            woken = weir__parker_park(&late->parker, WEIR_NOW);
+        late->consumed += woken;
+    }
+    return NULL;
+}
+
+static void unpark_at_the_deadline_is_never_lost(void **state) {
+    struct late late = {.consumed = 0};
+    pthread_t thread = unit_thread(park_briefly, &late);
+
+    (void)state;
+    for (unsigned i = 1; i <= TURNS; i++) {
+        event_await(&late.asked, i);
+        weir__parker_unpark(&late.parker);
+        event_raise(&late.sent);
+    }
+    unit_join(thread);
+    assert_int_equal(late.consumed, TURNS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(unpark_before_park_is_remembered_once),
         ONCE(woken_sees_what_the_waker_wrote_and_no_wake_is_lost),
+        ONCE(park_returns_at_its_deadline_and_is_as_before),
+        ONCE(unpark_at_the_deadline_is_never_lost),
     };
     return cmocka_run_group_tests_name("parker", tests, NULL, NULL);
 }

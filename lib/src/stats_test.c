@@ -140,6 +140,74 @@ static void parked_worker_counts_its_park_and_its_wake(void **state) {
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
+static void nothing(void *arg) {
+    (void)arg;
+}
+
+static void nobody_is_active_at_an_idle_moment(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, NULL);
+
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(weir_pool_execute(pool, nothing, NULL), 0);
+        assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+        struct weir_pool_stats stats = unit_stats(pool);
+        assert_int_equal(stats.active + stats.queued, 0);
+        assert_int_equal(stats.completed, i + 1);
+    }
+    unit_free(pool);
+}
+
+static void place_tells_whether_it_has_a_thread(void **state) {
+    struct weir_pool_options options = unit_options();
+    struct weir_worker_stats worker = {.size = sizeof worker};
+    struct plug plug = PLUG;
+
+    options.max_threads = 1;
+    options.keep_alive_ns = 0;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), WEIR_NO_CORE, &options);
+    assert_int_equal(weir_worker_stats(pool, 0, &worker), -ERANGE);
+    assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
+    event_await(&plug.begun, 1);
+    assert_int_equal(weir_worker_stats(pool, 0, &worker), 0);
+    assert_int_equal(worker.alive, 1);
+    assert_int_equal(worker.active, 1);
+    assert_int_equal(worker.task_ns, 0); /* nobody asked for times */
+    event_raise(&plug.release);
+    do
+        assert_int_equal(weir_worker_stats(pool, 0, &worker), 0);
+    while (worker.alive);
+    assert_int_equal(worker.completed, 1); /* kept when the thread has left */
+    assert_int_equal(weir_worker_stats(pool, 1, &worker), -ERANGE);
+    unit_free(pool);
+}
+
+struct feeder {
+    struct weir_pool *pool;
+    struct plug plug;
+    struct counted counted[3];
+};
+
+static void feed(void *arg) {
+    struct feeder *feeder = arg;
+
+    for (int i = 0; i < 3; i++)
+        weir_pool_submit(feeder->pool, counted_init(&feeder->counted[i]));
+    plug_run(&feeder->plug);
+}
+
+static void worker_tells_what_lies_in_its_own_queue(void **state) {
+    struct feeder feeder = {.pool = unit_pool(unit_scheduler(state), 1, NULL)};
+    struct weir_worker_stats worker = {.size = sizeof worker};
+
+    assert_int_equal(weir_pool_execute(feeder.pool, feed, &feeder), 0);
+    event_await(&feeder.plug.begun, 1);
+    assert_int_equal(weir_worker_stats(feeder.pool, 0, &worker), 0);
+    assert_int_equal(worker.queued, unit_scheduler(state) == WEIR_STEALING ? 3 : 0);
+    assert_int_equal(unit_stats(feeder.pool).queued, 3);
+    event_raise(&feeder.plug.release);
+    unit_free(feeder.pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(bad_arguments_are_refused),
@@ -147,6 +215,9 @@ int main(void) {
         BOTH(numbers_are_exact_when_the_pool_is_idle),
         BOTH(workers_numbers_add_up_to_the_pools),
         BOTH(parked_worker_counts_its_park_and_its_wake),
+        EACH(nobody_is_active_at_an_idle_moment),
+        EACH(place_tells_whether_it_has_a_thread),
+        EACH(worker_tells_what_lies_in_its_own_queue),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }
