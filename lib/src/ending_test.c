@@ -233,7 +233,7 @@ static void end_is_not_told_while_shutdown_still_drops(void **state) {
     } first = {.task = {.run = run_nothing, .drop = release_when_closed}};
     struct slow_drop slow = {.task = {.run = run_nothing, .drop = drop_slowly},
                              .finale = &finale,
-                             .others = unit_threads(),
+                             .others = unit_other_threads(),
                              .told = 7};
 
     finale.pool = unit_pool(unit_scheduler(state), 1, &options);

@@ -129,15 +129,17 @@ static void task_is_accepted_and_run_or_refused_whatever_thread_fails(void **sta
 /* A factory that fails only when it is let. */
 struct slow_factory {
     struct event asked, answer;
+    _Atomic unsigned good; /* so many succeed first, at once */
 };
 
 static int create_nothing_slowly(void *arg, pthread_t *thread, void *(*main)(void *),
                                  void *main_arg) {
     struct slow_factory *factory = arg;
 
-    (void)thread;
-    (void)main;
-    (void)main_arg;
+    if (number_of(&factory->good) > 0) {
+        atomic_fetch_sub_explicit(&factory->good, 1, memory_order_relaxed);
+        return pthread_create(thread, NULL, main, main_arg);
+    }
     event_raise(&factory->asked);
     event_await(&factory->answer, 1);
     return EAGAIN;
@@ -191,6 +193,34 @@ static void task_that_counted_on_a_thread_that_does_not_come_is_not_stranded(voi
     unit_free(pool);
 }
 
+static void *prestart(void *pool) {
+    return (void *)(intptr_t)weir_pool_prestart(pool);
+}
+
+/* Nobody is woken for a task while a thread is on its way that will look for it. */
+static void sleeping_worker_is_woken_for_a_task_when_a_thread_does_not_come(void **state) {
+    struct slow_factory factory = {.asked = {0}, .good = 1};
+    struct weir_pool_options options = unit_options();
+    struct counted first, second;
+    void *rc;
+
+    options.hooks.arg = &factory;
+    options.hooks.thread_create = create_nothing_slowly;
+    options.on_demand = true;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 2, &options);
+    assert_int_equal(weir_pool_submit(pool, counted_init(&first)), 0);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    UNTIL(unit_stats(pool).parks > 0);
+    pthread_t thread = unit_thread(prestart, pool);
+    event_await(&factory.asked, 1);
+    assert_int_equal(weir_pool_submit(pool, counted_init(&second)), 0);
+    event_raise(&factory.answer);
+    assert_int_equal(pthread_join(thread, &rc), 0);
+    assert_int_equal((intptr_t)rc, -EAGAIN);
+    UNTIL(number_of(&second.runs) == 1);
+    unit_free(pool);
+}
+
 /* ---- Tasks that end their thread ---- */
 
 static int call_exit(void *arg, void **value) {
@@ -223,9 +253,9 @@ static void expect_alive(struct weir_pool *pool) {
 static void future_whose_call_ends_its_thread_fails_and_another_thread_comes(void **state) {
     struct thread_factory factory;
     struct weir_pool_options options = with_factory(&factory);
+    unsigned threads = unit_other_threads() + 1;
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
     struct weir_future *future = NULL;
-    unsigned threads = unit_threads();
 
     for (unsigned i = 1; i <= 20; i++) {
         assert_int_equal(weir_pool_async(pool, call_exit, NULL, &future), 0);
@@ -468,6 +498,7 @@ int main(void) {
         EACH(failed_growth_pauses_and_is_tried_again),
         EACH(task_is_accepted_and_run_or_refused_whatever_thread_fails),
         EACH(task_that_counted_on_a_thread_that_does_not_come_is_not_stranded),
+        EACH(sleeping_worker_is_woken_for_a_task_when_a_thread_does_not_come),
         EACH(future_whose_call_ends_its_thread_fails_and_another_thread_comes),
         EACH(plain_task_that_ends_its_thread_counts_as_failed),
         EACH(what_a_lost_thread_had_queued_is_run_by_its_successor),

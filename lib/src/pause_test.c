@@ -199,7 +199,7 @@ static void paused_pool_may_be_resized(void **state) {
     static const unsigned sizes[][2] = {{1, 3}, {3, 1}};
 
     for (int i = 0; i < 2; i++) {
-        unsigned others = unit_threads();
+        unsigned others = unit_other_threads();
         struct paused paused;
         open_paused(&paused, state, sizes[i][0], NULL);
         assert_int_equal(weir_pool_resize(paused.pool, sizes[i][1], sizes[i][1]), 0);

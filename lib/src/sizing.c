@@ -18,7 +18,9 @@ static uint32_t load(const _Atomic uint32_t *word) {
 }
 
 uint32_t weir__sizing_limit(const struct weir__sizing *sizing) {
-    uint32_t max = load(&sizing->max), blocked = load(&sizing->blocked);
+    /* seq_cst: who lowers them then reads how many live; who hires reads them again after that. */
+    uint32_t max = atomic_load_explicit(&sizing->max, memory_order_seq_cst);
+    uint32_t blocked = atomic_load_explicit(&sizing->blocked, memory_order_seq_cst);
 
     if (max == 0)
         return 0;
@@ -92,19 +94,22 @@ static int create(struct weir_pool *pool, struct weir_task *first) {
 }
 
 /*
- * A thread that was counted as living does not come, and perhaps no other lives. Who queued a task
- * meanwhile has counted on it, and cannot take the task back: it ends here. We go off the count
- * (seq_cst), then look at the queues (seq_cst); the submitter publishes its task (seq_cst), then
- * reads the count (seq_cst), and tries to create a thread itself when nobody lives. One of the two
- * sees the other, so no task is left in a pool without threads.
+ * A thread that was counted as living and searching does not come. Who queued a task meanwhile has
+ * counted on it, and cannot take the task back: when no other lives it ends here, else somebody
+ * else is woken, as by a searcher that has found something. We go off the count (seq_cst), then
+ * look at the queues (seq_cst); the submitter publishes its task (seq_cst), then reads the count
+ * (seq_cst), and tries to create a thread itself when nobody lives. One of the two sees the other,
+ * so no task is left in a pool without threads, or with all of them asleep.
  */
-static void drop_what_counted_on_it(struct weir_pool *pool) {
+static void see_to_what_counted_on_it(struct weir_pool *pool) {
     struct weir_task *task;
 
     while (weir__idle_counts(&pool->idle).living == 0 && pool->scheduler->queued(pool) > 0 &&
            (task = pool->scheduler->take_any(pool)))
         weir__drop_taken(pool, task, -EAGAIN);
     weir__quiescence_tell(&pool->quiescence);
+    if (pool->scheduler->queued(pool) > 0)
+        pool->scheduler->summon(pool); /* growth is paused: this creates no thread */
 }
 
 int weir__sizing_grow(struct weir_pool *pool, struct weir_task *first, bool if_needed) {
@@ -120,12 +125,14 @@ int weir__sizing_grow(struct weir_pool *pool, struct weir_task *first, bool if_n
         return -EBUSY;
     raise_largest(pool);
     WEIR__POINT("sizing.grow");
-    if (create(pool, first) == 0)
+    if (create(pool, first) == 0) {
+        weir__sizing_check_surplus(pool); /* the limit may have sunk since we read it */
         return 0;
+    }
     atomic_fetch_add_explicit(&sizing->lost, 1, memory_order_relaxed);
     atomic_store_explicit(&sizing->no_growth_before_ns, weir_after(PAUSE_NS), memory_order_relaxed);
     weir__idle_dismiss(&pool->idle, true);
-    drop_what_counted_on_it(pool);
+    see_to_what_counted_on_it(pool);
     return -EAGAIN;
 }
 

@@ -16,7 +16,7 @@ struct busy {
 static void open_busy(struct busy *busy, void **state, unsigned core,
                       const struct weir_pool_options *options) {
     memset(busy, 0, sizeof *busy);
-    busy->others = unit_threads();
+    busy->others = unit_other_threads();
     busy->pool = unit_pool(unit_scheduler(state), core, options);
 }
 

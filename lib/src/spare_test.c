@@ -48,7 +48,7 @@ static void end_blocking(struct blocker *blocker) {
 }
 
 static void spare_comes_for_a_task_while_a_worker_blocks_and_one_leaves_after(void **state) {
-    unsigned others = unit_threads();
+    unsigned others = unit_other_threads();
     struct weir_pool *pool = open_pool(state, 4, WEIR_WAIT_CLAIM);
     struct blocker blocker = {.depth = 0};
     struct plug plug = PLUG;
@@ -219,7 +219,7 @@ static int wait_for_promise(void *arg, void **value) {
 
 static void waiting_worker_has_a_spare_that_leaves_after(void **state) {
     for (int several = 0; several < 2; several++) {
-        unsigned others = unit_threads();
+        unsigned others = unit_other_threads();
         struct weir_pool *pool = open_pool(state, 1, WEIR_WAIT_SPARE);
         struct waiter waiter = {.several = several, .deadline_ns = WEIR_FOREVER};
         struct weir_future *future = NULL;

@@ -99,6 +99,31 @@ unsigned unit_threads(void) {
     return threads;
 }
 
+static unsigned other_threads; /* 0: not known yet */
+
+static void *end_at_once(void *arg) {
+    return arg;
+}
+
+/* Before the first pool. ThreadSanitizer starts a thread of its own beside the first other one, and
+ * a thread that was joined is counted for a few moments more. */
+static void count_other_threads(void) {
+    if (other_threads > 0)
+        return;
+    unit_join(unit_thread(end_at_once, NULL));
+    other_threads = unit_threads();
+    for (int i = 0; i < 300; i++) {
+        unit_yield();
+        unsigned threads = unit_threads();
+        other_threads = threads < other_threads ? threads : other_threads;
+    }
+}
+
+unsigned unit_other_threads(void) {
+    UNTIL(unit_threads() == other_threads);
+    return other_threads;
+}
+
 int thread_factory_create(void *arg, pthread_t *thread, void *(*main)(void *), void *main_arg) {
     struct thread_factory *factory = arg;
 
@@ -171,6 +196,7 @@ int unit_setup(void **state) {
 #ifdef WEIR_STRESS
     atomic_store_explicit(&weir__point, perturb, memory_order_relaxed);
 #endif
+    count_other_threads();
     alarm(unit_limit_s(HANG_S)); /* the default action ends the program: a hang is a failure */
     return 0;
 }

@@ -55,8 +55,10 @@ struct weir_pool_stats unit_stats(struct weir_pool *pool);
 struct weir_pool_options unit_options(void); /* the defaults */
 void unit_free(struct weir_pool *pool);
 
-/* Threads of this process, as the kernel counts them. */
+/* Threads of this process, as the kernel counts them; and how many there are between the tests,
+ * when the last ones have gone: the main one, and those of a sanitizer or an emulator. */
 unsigned unit_threads(void);
+unsigned unit_other_threads(void);
 
 /* A thread factory, for hooks.thread_create, that fails while it is told to. */
 struct thread_factory {
