@@ -201,6 +201,7 @@ static void end_is_told_once_to_many_who_shut_down(void **state) {
 /* A drop that lasts until the workers have left. */
 struct slow_drop {
     struct weir_task task;
+    struct plug plug; /* of the only worker */
     struct finale *finale;
     unsigned others, told;
 };
@@ -214,32 +215,23 @@ static void drop_slowly(struct weir_task *task, int error) {
     struct slow_drop *slow = (struct slow_drop *)(void *)task;
 
     (void)error;
+    event_raise(&slow->plug.release);
     UNTIL(number_of(&slow->finale->stops) == 1);
     UNTIL(unit_threads() == slow->others);
     slow->told = number_of(&slow->finale->told);
 }
 
-static void release_when_closed(struct weir_task *task, int error) {
-    (void)error;
-    event_raise(&((struct plug *)(void *)(task + 1))->release);
-}
-
 static void end_is_not_told_while_shutdown_still_drops(void **state) {
     struct finale finale;
     struct weir_pool_options options = with_finale(&finale);
-    struct {
-        struct weir_task task;
-        struct plug plug;
-    } first = {.task = {.run = run_nothing, .drop = release_when_closed}};
     struct slow_drop slow = {.task = {.run = run_nothing, .drop = drop_slowly},
                              .finale = &finale,
                              .others = unit_other_threads(),
                              .told = 7};
 
     finale.pool = unit_pool(unit_scheduler(state), 1, &options);
-    assert_int_equal(weir_pool_execute(finale.pool, plug_run, &first.plug), 0);
-    event_await(&first.plug.begun, 1);
-    assert_int_equal(weir_pool_submit(finale.pool, &first.task), 0);
+    assert_int_equal(weir_pool_execute(finale.pool, plug_run, &slow.plug), 0);
+    event_await(&slow.plug.begun, 1);
     assert_int_equal(weir_pool_submit(finale.pool, &slow.task), 0);
     assert_int_equal(weir_pool_shutdown(finale.pool, WEIR_CANCEL_PENDING), 0);
     assert_int_equal(slow.told, 0);

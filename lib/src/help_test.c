@@ -14,8 +14,9 @@ static struct weir_pool *open_pool(void **state, unsigned threads) {
 struct waiter {
     struct weir_pool *pool;
     struct weir_future promises[2];
-    struct event begun, go;
-    int how; /* -1: weir_future_get of the first, else a mode of weir_wait */
+    struct event begun, go, leave;
+    bool stays; /* after the wait it occupies its worker until it may leave */
+    int how;    /* -1: weir_future_get of the first, else a mode of weir_wait */
     uint64_t deadline_ns;
     struct weir_future *future;
 };
@@ -29,6 +30,8 @@ static int wait_helping(void *arg, void **value) {
     if (waiter->how < 0)
         return weir_future_get(list[0], value, waiter->deadline_ns);
     ptrdiff_t rc = weir_wait(list, 2, (enum weir_wait_mode)waiter->how, waiter->deadline_ns);
+    if (waiter->stays)
+        event_await(&waiter->leave, 1);
     *value = (void *)(intptr_t)rc;
     return rc < 0 ? (int)rc : 0;
 }
@@ -298,17 +301,31 @@ static void helper_that_sleeps_through_a_pause_helps_again_after_it(void **state
 
 #define TURNS 400u
 
+static void yield_often(void) {
+    for (int i = 0; i < 20; i++)
+        unit_yield();
+}
+
 /* Whoever is woken for a task while he also gets what he waits for must not keep it from others. */
 static void no_task_is_left_behind_by_a_helper_that_returns(void **state) {
     struct weir_pool *pool = open_pool(state, 2);
 
     for (unsigned i = 0; i < TURNS; i++) {
-        struct counted counted;
+        struct counted first, counted;
         struct waiter waiter;
-        begin_to_wait(&waiter, pool, i % 2 ? -1 : WEIR_ANY, WEIR_FOREVER);
+        begin_to_wait(&waiter, pool, WEIR_ANY, WEIR_FOREVER);
+        waiter.stays = true;
         event_raise(&waiter.go);
+        if (i % 4) { /* the other worker goes to sleep after the helper, and is called after it */
+            yield_often();
+            assert_int_equal(weir_pool_submit(pool, counted_init(&first)), 0);
+            UNTIL(number_of(&first.runs) == 1);
+            yield_often();
+        }
         assert_int_equal(weir_pool_submit(pool, counted_init(&counted)), 0);
         assert_int_equal(weir_future_set(&waiter.promises[0], NULL), 0);
+        UNTIL(number_of(&counted.runs) == 1); /* by the other worker, or while helping */
+        event_raise(&waiter.leave);
         assert_int_equal(end_wait(&waiter, NULL), 0);
         assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
         assert_int_equal(number_of(&counted.runs), 1);

@@ -193,6 +193,36 @@ static void task_that_counted_on_a_thread_that_does_not_come_is_not_stranded(voi
     unit_free(pool);
 }
 
+/* Java's growth: the thread that was to begin with the task does not come. */
+static void future_that_a_thread_was_to_begin_with_is_refused_and_as_before(void **state) {
+    struct thread_factory factory;
+    struct weir_pool_options options = with_factory(&factory);
+    struct weir_future future;
+    struct counted counted;
+    struct plug plug = PLUG;
+
+    options.max_threads = 2;
+    options.capacity = 1;
+    options.full = WEIR_FULL_REJECT;
+    options.growth = WEIR_GROW_WHEN_FULL;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
+    weir_future_init(&future);
+    assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
+    event_await(&plug.begun, 1);
+    assert_int_equal(weir_pool_submit(pool, counted_init(&counted)), 0);
+    set_failing(&factory, true);
+    struct weir_task *task = weir_future_task(&future, call_echo, NULL, 0);
+    assert_int_equal(weir_pool_submit(pool, task), -EAGAIN);
+    assert_int_equal(weir_future_state(&future), WEIR_FUTURE_PENDING);
+    assert_int_equal(unit_stats(pool).submitted, 2);
+    event_raise(&plug.release);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(weir_pool_submit(pool, task), 0);
+    assert_int_equal(weir_future_get(&future, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(weir_future_fini(&future), 0);
+    unit_free(pool);
+}
+
 static void *prestart(void *pool) {
     return (void *)(intptr_t)weir_pool_prestart(pool);
 }
@@ -439,6 +469,32 @@ static void thread_that_waits_for_all_returns_when_calls_end_their_threads(void 
     unit_free(pool);
 }
 
+static void *get_it(void *future) {
+    weir_future_get(future, NULL, WEIR_FOREVER); /* claims, and does not come back */
+    return future;
+}
+
+static void call_that_ends_an_outside_thread_fails_and_frees_the_pool(void **state) {
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_future future;
+    void *value = &future;
+
+    weir_future_init(&future);
+    assert_int_equal(weir_pool_pause(pool), 0);
+    assert_int_equal(
+        weir_pool_submit(pool, weir_future_task(&future, call_exit, NULL, WEIR_TASK_ANY_THREAD)),
+        0);
+    assert_int_equal(pthread_join(unit_thread(get_it, &future), &value), 0);
+    assert_null(value);
+    assert_int_equal(weir_future_get(&future, NULL, WEIR_NOW), -EOWNERDEAD);
+    assert_int_equal(weir_future_fini(&future), 0);
+    assert_int_equal(weir_pool_resume(pool), 0);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(unit_stats(pool).failed, 1);
+    assert_int_equal(lost(pool), 0); /* it was none of the pool's */
+    unit_free(pool);
+}
+
 /* ---- Lost, and no successor ---- */
 
 static void lost_thread_without_successor_leaves_its_work_to_the_others(void **state) {
@@ -498,6 +554,7 @@ int main(void) {
         EACH(failed_growth_pauses_and_is_tried_again),
         EACH(task_is_accepted_and_run_or_refused_whatever_thread_fails),
         EACH(task_that_counted_on_a_thread_that_does_not_come_is_not_stranded),
+        EACH(future_that_a_thread_was_to_begin_with_is_refused_and_as_before),
         EACH(sleeping_worker_is_woken_for_a_task_when_a_thread_does_not_come),
         EACH(future_whose_call_ends_its_thread_fails_and_another_thread_comes),
         EACH(plain_task_that_ends_its_thread_counts_as_failed),
@@ -506,6 +563,7 @@ int main(void) {
         EACH(call_that_ends_the_thread_of_a_helping_waiter_ends_the_wait_too),
         EACH(member_that_ends_its_thread_fails_its_group),
         EACH(thread_that_waits_for_all_returns_when_calls_end_their_threads),
+        EACH(call_that_ends_an_outside_thread_fails_and_frees_the_pool),
         EACH(lost_thread_without_successor_leaves_its_work_to_the_others),
         EACH(lost_last_thread_without_successor_breaks_the_pool),
     };

@@ -500,6 +500,47 @@ static void cancelled_future_is_no_queued_task_whatever_the_policy(void **state)
     }
 }
 
+struct cancelled {
+    struct full *full;
+    struct weir_future future;
+    int rc[2];
+};
+
+static int submit_cancelled(void *arg, void **value) {
+    struct cancelled *cancelled = arg;
+    struct weir_pool *pool = cancelled->full->pool;
+
+    (void)value;
+    for (int i = 0; i < 2; i++)
+        cancelled->rc[i] =
+            weir_pool_submit(pool, weir_future_task(&cancelled->future, call_echo, NULL, 0));
+    return 0;
+}
+
+static void cancelled_future_takes_no_room_when_a_worker_submits_it(void **state) {
+    struct full full;
+    struct cancelled cancelled = {.full = &full};
+    struct weir_future *future = NULL;
+
+    fill(&full, state, WEIR_FULL_REJECT);
+    event_raise(&full.plug.release);
+    assert_int_equal(weir_pool_await_idle(full.pool, WEIR_FOREVER), 0);
+    weir_future_init(&cancelled.future);
+    assert_int_equal(weir_future_cancel(&cancelled.future), 0);
+    assert_int_equal(weir_pool_async(full.pool, submit_cancelled, &cancelled, &future), 0);
+    assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), 0);
+    weir_future_unref(future);
+    assert_int_equal(cancelled.rc[0], -ECANCELED);
+    assert_int_equal(cancelled.rc[1], -ECANCELED);
+    assert_int_equal(weir_pool_await_idle(full.pool, WEIR_FOREVER), 0);
+    struct told told[CAPACITY]; /* there is room for as many as ever */
+    assert_int_equal(weir_pool_pause(full.pool), 0);
+    for (unsigned i = 0; i < CAPACITY; i++)
+        assert_int_equal(weir_pool_submit(full.pool, told_init(&told[i])), 0);
+    assert_int_equal(weir_pool_resume(full.pool), 0);
+    drain(&full, 0);
+}
+
 static void revoked_call_is_dropped_by_a_caller_that_would_run_it(void **state) {
     struct weir_future future;
     struct weir_token token;
@@ -534,6 +575,7 @@ int main(void) {
         EACH(worker_that_finds_the_pool_full_is_refused_and_never_blocks),
         EACH(worker_runs_discards_or_replaces_what_does_not_fit),
         EACH(cancelled_future_is_no_queued_task_whatever_the_policy),
+        EACH(cancelled_future_takes_no_room_when_a_worker_submits_it),
         EACH(revoked_call_is_dropped_by_a_caller_that_would_run_it),
     };
     return cmocka_run_group_tests_name("submit", tests, NULL, NULL);

@@ -216,6 +216,7 @@ static int feed_and_wait(void *arg, void **value) {
 
 static void task_of_a_worker_is_removed_by_another_thread(void **state) {
     struct weir_pool *other = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_pool *locked = unit_pool(WEIR_LOCKED, 1, NULL);
     struct busy busy;
     struct feeder feeder = {.busy = &busy};
     struct weir_future *future = NULL;
@@ -225,6 +226,7 @@ static void task_of_a_worker_is_removed_by_another_thread(void **state) {
     assert_int_equal(weir_pool_async(busy.pool, feed_and_wait, &feeder, &future), 0);
     event_await(&feeder.plug.begun, 1);
     assert_int_equal(weir_pool_remove(other, &busy.queued[1].task), -ENOENT);
+    assert_int_equal(weir_pool_remove(locked, &busy.queued[1].task), -ENOENT);
     assert_int_equal(weir_pool_remove(busy.pool, &busy.queued[1].task), 0);
     expect_dropped_here(&busy.queued[1]);
     assert_int_equal(weir_pool_remove(busy.pool, &busy.queued[QUEUED - 1].task), 0);
@@ -234,6 +236,7 @@ static void task_of_a_worker_is_removed_by_another_thread(void **state) {
     close_busy(&busy);
     for (unsigned i = 0; i < QUEUED; i++)
         assert_int_equal(number_of(&busy.queued[i].runs), i != 1 && i != QUEUED - 1);
+    unit_free(locked);
     unit_free(other);
 }
 
