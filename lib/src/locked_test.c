@@ -120,8 +120,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ONCE(tasks_start_in_the_order_of_submission),
         ONCE(batch_wakes_a_worker_for_each_task),
-        BOTH(producers_and_workers_share_capacity_one),
-        BOTH(spinning_worker_finds_its_task_and_the_end),
+        EACH(producers_and_workers_share_capacity_one),
+        EACH(spinning_worker_finds_its_task_and_the_end),
     };
     return cmocka_run_group_tests_name("locked", tests, NULL, NULL);
 }

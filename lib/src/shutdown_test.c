@@ -395,17 +395,17 @@ static void task_accepted_beside_a_shutdown_runs_while_its_submitter_waits(void 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(drain_refuses_new_tasks_and_runs_the_queued),
-        BOTH(cancel_drops_the_queued_and_releases_their_waiters),
-        BOTH(shutdown_escalates_and_never_goes_back),
-        BOTH(free_drains),
-        BOTH(task_may_shut_down_but_not_wait_for_its_pool),
-        BOTH(callback_may_shut_down_but_not_wait_for_its_pool),
-        BOTH(callback_of_a_canceller_may_shut_down),
-        BOTH(drop_may_shut_down_but_not_wait_for_its_pool),
-        BOTH(what_races_with_shutdown_runs_or_is_dropped_and_nothing_is_lost),
-        BOTH(tasks_that_need_each_other_both_run_in_a_drain),
-        BOTH(task_accepted_beside_a_shutdown_runs_while_its_submitter_waits),
+        EACH(drain_refuses_new_tasks_and_runs_the_queued),
+        EACH(cancel_drops_the_queued_and_releases_their_waiters),
+        EACH(shutdown_escalates_and_never_goes_back),
+        EACH(free_drains),
+        EACH(task_may_shut_down_but_not_wait_for_its_pool),
+        EACH(callback_may_shut_down_but_not_wait_for_its_pool),
+        EACH(callback_of_a_canceller_may_shut_down),
+        EACH(drop_may_shut_down_but_not_wait_for_its_pool),
+        EACH(what_races_with_shutdown_runs_or_is_dropped_and_nothing_is_lost),
+        EACH(tasks_that_need_each_other_both_run_in_a_drain),
+        EACH(task_accepted_beside_a_shutdown_runs_while_its_submitter_waits),
     };
     return cmocka_run_group_tests_name("shutdown", tests, NULL, NULL);
 }

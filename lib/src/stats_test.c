@@ -210,11 +210,11 @@ static void worker_tells_what_lies_in_its_own_queue(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(bad_arguments_are_refused),
-        BOTH(only_the_callers_size_is_written),
-        BOTH(numbers_are_exact_when_the_pool_is_idle),
-        BOTH(workers_numbers_add_up_to_the_pools),
-        BOTH(parked_worker_counts_its_park_and_its_wake),
+        EACH(bad_arguments_are_refused),
+        EACH(only_the_callers_size_is_written),
+        EACH(numbers_are_exact_when_the_pool_is_idle),
+        EACH(workers_numbers_add_up_to_the_pools),
+        EACH(parked_worker_counts_its_park_and_its_wake),
         EACH(nobody_is_active_at_an_idle_moment),
         EACH(place_tells_whether_it_has_a_thread),
         EACH(worker_tells_what_lies_in_its_own_queue),

@@ -734,13 +734,13 @@ int main(void) {
         ONCE(taking_back_and_finishing_wait_for_a_callback_that_runs),
         ONCE(tokens_may_end_while_their_parent_is_cancelled),
         ONCE(root_may_be_freed_once_its_fini_returns),
-        BOTH(running_call_sees_its_token_cancelled),
-        BOTH(other_calls_do_not_see_it),
-        BOTH(queued_call_of_a_cancelled_token_is_dropped),
-        BOTH(claimer_drops_a_call_whose_token_is_cancelled),
-        BOTH(submitter_that_would_run_it_drops_it_as_well),
-        BOTH(token_is_not_looked_at_once_the_future_is_terminal),
-        BOTH(token_lives_as_long_as_its_future_and_no_longer),
+        EACH(running_call_sees_its_token_cancelled),
+        EACH(other_calls_do_not_see_it),
+        EACH(queued_call_of_a_cancelled_token_is_dropped),
+        EACH(claimer_drops_a_call_whose_token_is_cancelled),
+        EACH(submitter_that_would_run_it_drops_it_as_well),
+        EACH(token_is_not_looked_at_once_the_future_is_terminal),
+        EACH(token_lives_as_long_as_its_future_and_no_longer),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);
 }

@@ -450,13 +450,13 @@ int main(void) {
         ONCE(same_future_may_stand_in_the_list_many_times),
         ONCE(other_callbacks_survive_a_wait_that_times_out),
         ONCE(long_wait_without_memory_says_enomem_and_leaves_nothing_behind),
-        BOTH(nested_gets_end_on_one_worker),
-        BOTH(nested_waits_end_on_one_worker),
-        BOTH(nested_gets_and_waits_end_on_several_workers),
-        BOTH(claiming_for_the_first_error_stops_there),
-        BOTH(outside_thread_claims_only_what_any_thread_may_run),
-        BOTH(policy_block_does_not_claim_on_a_worker),
-        BOTH(claimed_call_that_waits_for_its_claimer_gets_edeadlk),
+        EACH(nested_gets_end_on_one_worker),
+        EACH(nested_waits_end_on_one_worker),
+        EACH(nested_gets_and_waits_end_on_several_workers),
+        EACH(claiming_for_the_first_error_stops_there),
+        EACH(outside_thread_claims_only_what_any_thread_may_run),
+        EACH(policy_block_does_not_claim_on_a_worker),
+        EACH(claimed_call_that_waits_for_its_claimer_gets_edeadlk),
     };
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
 }

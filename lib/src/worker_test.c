@@ -202,12 +202,12 @@ static void cancel_and_run_decide_each_future_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(worker_knows_itself_in_its_own_pool_alone),
-        BOTH(workers_bear_the_pools_name_cut_to_fit_and_block_signals),
-        BOTH(idle_pool_sleeps_on_while_another_works),
-        BOTH(run_sees_what_came_before_submit_and_get_what_run_did),
-        BOTH(task_without_drop_is_dropped_in_silence),
-        BOTH(cancel_and_run_decide_each_future_once),
+        EACH(worker_knows_itself_in_its_own_pool_alone),
+        EACH(workers_bear_the_pools_name_cut_to_fit_and_block_signals),
+        EACH(idle_pool_sleeps_on_while_another_works),
+        EACH(run_sees_what_came_before_submit_and_get_what_run_did),
+        EACH(task_without_drop_is_dropped_in_silence),
+        EACH(cancel_and_run_decide_each_future_once),
     };
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }

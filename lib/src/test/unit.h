@@ -94,7 +94,6 @@ int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
         UNIT__ROW(test, WEIR_RING, " (ring)")
 #define UNIT__ROW(test, scheduler, suffix)                                                         \
     { #test suffix, test, unit_setup, unit_teardown, (void *)(uintptr_t)(scheduler) }
-#define BOTH EACH
 #define ONCE(test)                                                                                 \
     { #test, test, unit_setup, unit_teardown, (void *)(uintptr_t)WEIR_STEALING }
 /* Seconds after which a test is taken to hang: $UNIT_SLOW times as many, for valgrind and qemu. */
