@@ -40,7 +40,7 @@ endef
 LIB_TEST_FLAVOURS := debug tsan-gcc tsan-clang asan $(LIB_FLAVOURS)
 $(foreach f,$(LIB_TEST_FLAVOURS),$(eval $(call lib_test_rules,$(f))))
 
-TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers scripts/check-probes
+TESTS += $(LIB_TEST_PROGRAMS) scripts/check-headers scripts/check-probes scripts/check-parity
 
 # The examples check what they have done, and are run by the tests.
 LIB_EXAMPLES := $(patsubst lib/examples/%.c,build/debug/examples/%,$(wildcard lib/examples/*.c))
