@@ -138,7 +138,44 @@ static void check(struct episode *e, struct member *crew, unsigned n) {
     free(ops);
 }
 
-static void run(struct episode *e) {
+/* ---- As many items as getters that sleep ---- */
+
+static void *get_one(void *arg) {
+    struct member *m = arg;
+    void *item = NULL;
+    episode_ready(m->e);
+    int error = weir_queue_get(m->queue, &item, WEIR_FOREVER);
+    if (error != 0) {
+        wrong_error(m, "get", error);
+    }
+    return NULL;
+}
+
+static void gather(struct episode *e) {
+    unsigned getters = e->spec->workers;
+    struct member crew[EPISODE_CREW];
+    struct weir_queue *queue;
+    if (weir_queue_new(&queue, e->spec->capacity) != 0) {
+        episode_fail(e, "harness error", "no queue");
+    }
+    for (unsigned i = 0; i < getters; i++) {
+        crew[i] = (struct member){.e = e, .queue = queue};
+    }
+    episode_phase(e, "as many items as getters that sleep");
+    episode_crew(e, getters, get_one, crew, sizeof(crew[0]));
+    perturb_rest(300);
+    for (unsigned i = 0; i < getters; i++) {
+        int error = weir_queue_put(queue, item_of(1 + i), WEIR_FOREVER);
+        if (error != 0) {
+            wrong_error(&crew[0], "put", error);
+        }
+    }
+    episode_join(e);
+    weir_queue_free(queue);
+    episode_reach(e, 1, getters);
+}
+
+static void mixed(struct episode *e) {
     unsigned producers = e->spec->producers, consumers = e->spec->workers;
     struct member crew[EPISODE_CREW * 2];
     struct weir_queue *queue;
@@ -170,9 +207,17 @@ static void run(struct episode *e) {
     weir_queue_free(queue);
 }
 
+static void run(struct episode *e) {
+    if (episode_below(e, 3) == 0) {
+        gather(e);
+    } else {
+        mixed(e);
+    }
+}
+
 const struct scenario scenario_queue_history = {
     .name = "queue_history",
     .invariant = "weir_queue: the history of puts and gets is one of a FIFO queue",
-    .reach = {"operations"},
+    .reach = {"operations", "getters that slept"},
     .run = run,
 };

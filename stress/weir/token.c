@@ -23,6 +23,10 @@ struct shared {
     struct episode *e;
     struct weir_token root, middle;
     struct leaf *leaves[LEAVES];
+    struct listener {
+        struct weir_token *token;
+        _Atomic(uint32_t) *calls;
+    } listeners[LEAVES];
     _Atomic(uint32_t) calls[LEAVES];
     _Atomic(bool) root_cancelled;
 };
@@ -35,11 +39,14 @@ struct member {
 
 static struct weir_token *root; /* of the episode under way */
 
-/* Uses the tree, as a callback may. */
+/* Uses the tree and its own token, as a callback may: fini waits for it. */
 static void called(void *arg) {
-    _Atomic(uint32_t) *calls = arg;
-    perturb_point("harness:token callback");
+    struct listener *listener = arg;
+    _Atomic(uint32_t) *calls = listener->calls;
     (void)weir_token_fd(root);
+    perturb_point("harness:token callback");
+    perturb_rest(40);
+    (void)weir_token_is_cancelled(listener->token);
     atomic_fetch_add_explicit(calls, 1, memory_order_relaxed);
 }
 
@@ -105,7 +112,9 @@ static void make_leaves(struct shared *s) {
         }
         s->leaves[i] = page;
         weir_token_init(&s->leaves[i]->token, i % 2 == 0 ? &s->middle : &s->root, WEIR_FOREVER);
-        s->leaves[i]->callback = (struct weir_token_callback){.fn = called, .arg = &s->calls[i]};
+        s->listeners[i] = (struct listener){&s->leaves[i]->token, &s->calls[i]};
+        s->leaves[i]->callback =
+            (struct weir_token_callback){.fn = called, .arg = &s->listeners[i]};
         work_expect(s->e, "weir_token_on_cancel",
                     weir_token_on_cancel(&s->leaves[i]->token, &s->leaves[i]->callback), 0);
     }
