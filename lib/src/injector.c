@@ -149,10 +149,6 @@ struct weir_task *weir__injector_pop(struct weir__injector *injector, bool rares
     return task;
 }
 
-struct weir_task *weir__injector_pop_band(struct weir__injector *injector, uint32_t band) {
-    return weir__injector_pop_batch(injector, band, NULL, 0);
-}
-
 /* Newest first, since the owner pops its newest first. A task changes its place while the mutex
  * is held, so that a claimer who comes for it finds it here or there. Returns how many it moved. */
 static size_t move_to_deque(struct weir__injector *injector, struct weir__deque *deque,

@@ -47,9 +47,6 @@ ptrdiff_t weir__injector_push(struct weir__injector *injector, struct weir_task 
 /* The oldest task of the first band that has one, or NULL. rarest: of the last band that has. */
 struct weir_task *weir__injector_pop(struct weir__injector *injector, bool rarest);
 
-/* The oldest task of one band, or NULL. */
-struct weir_task *weir__injector_pop_band(struct weir__injector *injector, uint32_t band);
-
 /* The oldest task of one band, or NULL; besides moves up to more further ones into the caller's own
  * deque of that band, so that the oldest of them is popped first. */
 struct weir_task *weir__injector_pop_batch(struct weir__injector *injector, uint32_t band,

@@ -77,7 +77,7 @@ static bool park(struct weir__worker *worker, const struct weir__search *how) {
         return true;
     /* The last look, from outside the counts. Should the limit be reached again, others live. */
     if (how->is_visible(pool) && weir__sizing_rejoin(pool))
-        return true;
+        return true; /* uncovered: a task must come between leaving and this look */
     weir__search_gone(pool, how);
     return false;
 }

@@ -164,7 +164,7 @@ ptrdiff_t weir_pool_take_back(struct weir_pool *pool, struct weir_taken *taken, 
         return rc;
     while (count < n && (task = pool->scheduler->take_any(pool))) {
         if (!weir__claim_take(task, TASK_CANCELLED))
-            continue;
+            continue; /* uncovered: a claimer must come between the queue and here */
         taken[count] = (struct weir_taken){.task = task};
         weir__task_is_execution(task, &taken[count]);
         count++;

@@ -175,8 +175,8 @@ static void place_tells_whether_it_has_a_thread(void **state) {
     event_raise(&plug.release);
     do
         assert_int_equal(weir_worker_stats(pool, 0, &worker), 0);
-    while (worker.alive);
-    assert_int_equal(worker.completed, 1); /* kept when the thread has left */
+    while (worker.alive || worker.completed == 0); /* the numbers of one look may be apart */
+    assert_int_equal(worker.completed, 1);         /* kept when the thread has left */
     assert_int_equal(weir_worker_stats(pool, 1, &worker), -ERANGE);
     unit_free(pool);
 }

@@ -80,7 +80,7 @@ static int reserve(struct weir_pool *pool, size_t n, size_t *got, uint64_t deadl
     if (*got > 0)
         return 0;
     if (weir__injector_is_closed(&pool->injector))
-        return -ESHUTDOWN;
+        return -ESHUTDOWN; /* uncovered: the pool must close while the task is on its way in */
     return deadline_ns == WEIR_NOW ? -EAGAIN : await_room(pool, n, got, deadline_ns);
 }
 

@@ -40,7 +40,8 @@ static ptrdiff_t submit_with_intent(struct weir_pool *pool, struct weir_task *co
     if (weir__idle_intend(&pool->idle) > 0 || weir__sizing_grow(pool, NULL, false) != -EAGAIN)
         rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
     else if (weir__pool_mode(pool) != POOL_OPEN)
-        rc = -ESHUTDOWN; /* no thread came because the pool is about to end */
+        /* uncovered: no thread came because the pool, open a moment ago, is about to end */
+        rc = -ESHUTDOWN;
     weir__idle_intent_done(&pool->idle);
     return rc;
 }

@@ -226,7 +226,7 @@ static void run_taken(struct weir__worker *worker, struct weir_task *task) {
 
 void weir__drop_taken(struct weir_pool *pool, struct weir_task *task, int error) {
     if (!weir__claim_take(task, TASK_CANCELLED))
-        return;
+        return; /* uncovered: a claimer must come between the queue and here */
     if (error)
         drop_with(pool, task, error);
     else
@@ -377,6 +377,7 @@ static void run_first(struct weir__worker *worker) {
         return;
     worker->hired = false;
     if (weir__idle_found(&worker->pool->idle, weir__sizing_growth_limit(&worker->pool->sizing)))
+        /* uncovered: room must have come, and a task, while this thread was on its way */
         worker->pool->scheduler->summon(worker->pool);
     run_or_drop(worker, task, must_drop(worker->pool, task));
 }
