@@ -56,3 +56,6 @@ musl: deps-core-cross ## build with musl: headers, examples, unit tests
 	+@scripts/with musl-gcc=musl-tools -- $(MAKE) --no-print-directory unit-musl
 	+@scripts/with musl-gcc=musl-tools -- scripts/test-musl
 .PHONY: musl
+
+TESTS += scripts/check-man scripts/test-install
+TEST_NEEDS += lib
