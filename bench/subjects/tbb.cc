@@ -110,7 +110,8 @@ int kernel(void *memory, const char *name, unsigned n, uint64_t *result) {
 
 const weir_subject_variant variants[] = {
     {"default", "task_arena::enqueue; end: counted", 0},
-    {"group", "task_arena::enqueue of a task_group's tasks; the group waits", 0},
+    {"group",
+     "task_arena::enqueue of a task_group's tasks; the group's wait takes part in the work", 0},
     {nullptr, nullptr, 0},
 };
 
