@@ -64,7 +64,7 @@ static void every_pattern_brings_its_own_values_back(void **state) {
         double trips = json_number_value(json_object_get(record, "tasks"));
         trips /= strcmp(patterns[i], "nested") == 0 ? 2.0 : 1.0;
         /* All of them, or each 64th of every epoch where the clock would cost too much. */
-        bool sampled = h->count < trips / 2.0;
+        bool sampled = (double)h->count < trips / 2.0;
         assert_true(sampled ? (double)h->count >= trips / 64.0 && (double)h->count <= trips / 16.0
                             : (double)h->count == trips);
         double mean = value_of(record, "round_trip_ns");

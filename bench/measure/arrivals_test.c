@@ -113,6 +113,38 @@ static void services_have_the_mean_and_the_shape_asked_for(void **state) {
     assert_true(mean_of(values, &variation) == 20000.0 && variation == 0.0);
 }
 
+/* However short the run, its load is the one that was asked for. */
+static void every_kind_has_exactly_the_rate_and_the_mean(void **state) {
+    (void)state;
+    enum { TASKS = 320 };
+    uint64_t at_ns[TASKS];
+    uint64_t service_ns[TASKS];
+    struct rng rng;
+    rng_seed(&rng, 5);
+    for (int kind = ARRIVALS_POISSON; kind <= ARRIVALS_BURST; kind++) {
+        arrivals_schedule(at_ns, TASKS, (enum arrivals)kind, 1e6, &rng);
+        assert_in_range(at_ns[TASKS - 1], TASKS * 1000 - 1, TASKS * 1000 + 1);
+        for (size_t i = 1; i < TASKS; i++) {
+            assert_true(at_ns[i] >= at_ns[i - 1]);
+        }
+    }
+    for (size_t i = 1; i < TASKS; i++) { /* the last kind: bursts of 16 */
+        assert_true((at_ns[i] == at_ns[i - 1]) == (i % ARRIVALS_BURST_SIZE != 0));
+    }
+    for (int kind = SERVICE_CONSTANT; kind <= SERVICE_PARETO; kind++) {
+        uint64_t sum = 0;
+        uint64_t most = 0;
+        arrivals_services(service_ns, TASKS, (enum service)kind, 20000.0, &rng);
+        for (size_t i = 0; i < TASKS; i++) {
+            sum += service_ns[i];
+            most = service_ns[i] > most ? service_ns[i] : most;
+        }
+        assert_in_range(sum, TASKS * 20000 - TASKS, TASKS * 20000 + TASKS);
+        /* Of these, only the constant one has no task longer than twice the mean. */
+        assert_true((most > 40000) == (kind != SERVICE_CONSTANT));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_are_uniform_and_never_zero),
@@ -121,6 +153,7 @@ int main(void) {
         cmocka_unit_test(poisson_gaps_are_exponential),
         cmocka_unit_test(constant_gaps_keep_the_rate_over_the_whole_schedule),
         cmocka_unit_test(services_have_the_mean_and_the_shape_asked_for),
+        cmocka_unit_test(every_kind_has_exactly_the_rate_and_the_mean),
     };
     return cmocka_run_group_tests_name("arrivals", tests, NULL, NULL);
 }
