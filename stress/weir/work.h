@@ -48,6 +48,6 @@ extern const struct scenario scenario_weir_resize, scenario_weir_full, scenario_
     scenario_weir_take_back, scenario_weir_bands, scenario_weir_group, scenario_weir_token,
     scenario_weir_then, scenario_weir_completion, scenario_weir_fork, scenario_weir_thread_end,
     scenario_weir_blocking, scenario_weir_cancel_running, scenario_weir_parallel,
-    scenario_weir_hooks;
+    scenario_weir_hooks, scenario_weir_timer;
 
 #endif
