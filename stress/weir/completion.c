@@ -61,13 +61,15 @@ static void *take(void *arg) {
     for (;;) {
         struct weir_future *future = NULL;
         void *user = NULL;
+        /* Before the look: what is added in between it would not see. */
+        bool all_added = atomic_load_explicit(&s->adding, memory_order_acquire) == 0;
         bool polls = stress_random(&random) % 3 == 0;
         int error = weir_completion_next(s->queue, &future, &user,
                                          polls ? weir_after(100000) : WEIR_FOREVER);
         if (error == 0) {
             check_taken(s, future, user);
         } else if (error == -ENOENT) {
-            if (atomic_load_explicit(&s->adding, memory_order_acquire) == 0) {
+            if (all_added) {
                 return NULL;
             }
             sched_yield();
