@@ -25,6 +25,9 @@ static unsigned own_threads(void) {
 }
 
 static void check_threads(struct episode *e, unsigned before) {
+    if (episode_can(e, WEIR_SUBJECT_SHARED_THREADS)) {
+        return; /* they are not the pool's alone, and may outlive it */
+    }
     unsigned now = own_threads();
     for (unsigned look = 0; now > before && look < PATIENT; look++) {
         poll(NULL, 0, 5);
