@@ -280,6 +280,31 @@ static void cancelled_calls_leave_their_places_in_every_band(void **state) {
 
 /* ---- All together ---- */
 
+/* What is dropped for a newcomer is the oldest of those that matter least. */
+static void discard_oldest_spares_the_urgent(void **state) {
+    struct weir_pool_options options;
+    struct counted urgent, first, second, late;
+
+    weir_pool_options_init(&options);
+    options.deferred_start = true;
+    options.bands = 2;
+    options.capacity = 3;
+    options.full = WEIR_FULL_DISCARD_OLDEST;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
+    counted_init(&first)->flags = WEIR_TASK_BAND(1);
+    counted_init(&second)->flags = WEIR_TASK_BAND(1);
+    assert_int_equal(weir_pool_submit(pool, counted_init(&urgent)), 0);
+    assert_int_equal(weir_pool_submit(pool, &first.task), 0);
+    assert_int_equal(weir_pool_submit(pool, &second.task), 0);
+    assert_int_equal(weir_pool_submit(pool, counted_init(&late)), 0);
+    assert_int_equal(number_of(&first.drops), 1);
+    assert_int_equal(unit_stats(pool).queued, 3);
+    assert_int_equal(weir_pool_start(pool), 0);
+    assert_int_equal(weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+    assert_int_equal(number_of(&urgent.runs) + number_of(&second.runs) + number_of(&late.runs), 3);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
 static void tasks_of_all_bands_run_once_on_many_workers(void **state) {
     enum { TASKS = 3000 };
     struct weir_pool *pool = open_pool(state, 3, WEIR_MAX_BANDS, 100, WEIR_FULL_BLOCK);
@@ -319,6 +344,7 @@ int main(void) {
         EACH(band_that_the_pool_has_not_is_refused),
         EACH(capacity_bounds_all_bands_together),
         EACH(cancelled_calls_leave_their_places_in_every_band),
+        EACH(discard_oldest_spares_the_urgent),
         EACH(tasks_of_all_bands_run_once_on_many_workers),
         EACH(cancelling_shutdown_drops_every_band),
     };

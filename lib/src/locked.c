@@ -262,7 +262,7 @@ static bool holds(struct weir_pool *pool, const weir__slot *slot) {
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
-    struct weir_task *task = weir__injector_pop(&pool->injector, false);
+    struct weir_task *task = weir__injector_pop(&pool->injector, true);
 
     if (task)
         removed(pool);

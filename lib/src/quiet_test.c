@@ -16,6 +16,7 @@ static unsigned seconds = 1;
 /* Sums of /proc/self/task/<each thread>/status, but for the calling thread's. */
 struct switches {
     unsigned threads;
+    unsigned sleeping; /* of those */
     unsigned long long voluntary, involuntary;
 };
 
@@ -28,6 +29,7 @@ static void add_status(const char *name, struct switches *sum) {
         return;
     while (fgets(line, sizeof line, file)) {
         unsigned long long number;
+        sum->sleeping += strncmp(line, "State:\tS", 8) == 0;
         if (sscanf(line, "voluntary_ctxt_switches: %llu", &number) == 1)
             sum->voluntary += number;
         if (sscanf(line, "nonvoluntary_ctxt_switches: %llu", &number) == 1)
@@ -51,7 +53,7 @@ static struct switches look(void) {
     return sum;
 }
 
-/* All sleep in the kernel when their switches stand still for a moment. */
+/* All have gone to sleep, and their switches stand still for a moment. */
 static struct switches settled(void) {
     struct switches before, after = look();
 
@@ -59,7 +61,7 @@ static struct switches settled(void) {
         before = after;
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
         after = look();
-    } while (after.threads != WORKERS || after.voluntary != before.voluntary ||
+    } while (after.sleeping != WORKERS || after.voluntary != before.voluntary ||
              after.involuntary != before.involuntary);
     return after;
 }

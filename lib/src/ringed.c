@@ -5,6 +5,7 @@
  * With one band the ring's slots are the bound; with more they are shared places, counted in room.
  * Once in FAIR_TICKS tasks a worker takes from the last band first, so that none starves.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "memory.h"
@@ -87,13 +88,12 @@ static ptrdiff_t submit(struct weir_pool *pool, struct weir__worker *self,
     int rc = 0;
 
     (void)self;
+    /* Of several, those that have gone in would need somebody awake before the rest waits. */
+    assert(n <= 1 || deadline_ns == WEIR_NOW);
     while (done < n) {
         rc = try_push(pool, tasks[done]);
-        if (rc == -EAGAIN && deadline_ns != WEIR_NOW) {
-            if (done > 0) /* whoever makes room must be awake */
-                weir__search_summon(pool);
+        if (rc == -EAGAIN && deadline_ns != WEIR_NOW)
             rc = push_when_room(pool, tasks[done], deadline_ns);
-        }
         if (rc && !(rc == -ECANCELED && n > 1))
             break;
         done++;
@@ -245,7 +245,7 @@ static bool holds(struct weir_pool *pool, const weir__slot *slot) {
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
-    return pop(pool, false, true);
+    return pop(pool, true, true);
 }
 
 static struct weir_task *harvest(struct weir_pool *pool) {

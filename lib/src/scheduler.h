@@ -38,7 +38,7 @@ struct weir__scheduler {
     void (*wake_helper)(struct weir__worker *worker);
     /* A task is queued, perhaps with everyone asleep or busy: wakes or hires one worker. */
     void (*summon)(struct weir_pool *pool);
-    /* Any thread: the oldest queued task of some queue, or NULL; does not wait. */
+    /* Any thread: the oldest task of the least urgent band of some queue, or NULL; no wait. */
     struct weir_task *(*take_any)(struct weir_pool *pool);
     /* Whether the slot is one of this pool's. Any thread. */
     bool (*holds)(struct weir_pool *pool, const weir__slot *slot);

@@ -305,12 +305,12 @@ static bool holds(struct weir_pool *pool, const weir__slot *slot) {
 }
 
 static struct weir_task *take_any(struct weir_pool *pool) {
-    struct weir_task *task = weir__injector_pop(&pool->injector, false);
+    struct weir_task *task = weir__injector_pop(&pool->injector, true);
     struct weir__roster *roster = &pool->sizing.roster;
     uint32_t count = weir__roster_count(roster);
 
     for (uint32_t i = 0; !task && i < count; i++)
-        for (uint32_t band = 0; !task && band < pool->bands; band++)
+        for (uint32_t band = pool->bands; !task && band-- > 0;)
             task = weir__deque_steal(&weir__roster_at(roster, i)->deques[band]);
     if (task)
         weir__room_return(&pool->room, 1);

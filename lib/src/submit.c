@@ -24,11 +24,17 @@ static int as_told(const struct weir_pool *pool, int error) {
     return error == -ESHUTDOWN ? refusal(pool) : error == NO_THREAD ? -EAGAIN : error;
 }
 
-static void prepare(struct weir_pool *pool, struct weir_task *task, uint64_t now_ns) {
-    atomic_store_explicit(&task->weir__queued_ns, now_ns, memory_order_relaxed);
-    WEIR__PROBE2(task_submit, pool, task);
-    if (task->flags & WEIR__TASK_FUTURE)
-        weir__future_set_host(task, &pool->host);
+/* Once a submission, however often it is tried. Returns the time of it, or 0 when nobody asks. */
+static uint64_t prepare(struct weir_pool *pool, struct weir_task *const *tasks, size_t n) {
+    uint64_t now_ns = weir__pool_timing(pool) ? weir_now_ns() : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        atomic_store_explicit(&tasks[i]->weir__queued_ns, now_ns, memory_order_relaxed);
+        WEIR__PROBE2(task_submit, pool, tasks[i]);
+        if (tasks[i]->flags & WEIR__TASK_FUTURE)
+            weir__future_set_host(tasks[i], &pool->host);
+    }
+    return now_ns;
 }
 
 /* Where the last thread may be on its way out it is told to stay, or a new one comes first, so that
@@ -60,22 +66,20 @@ static void trace_submission(struct weir_pool *pool, struct weir__worker *self,
                       0);
 }
 
+/* Tasks that are prepared; since start_ns they are on their way. */
 static ptrdiff_t hand_over(struct weir_pool *pool, struct weir__worker *self,
-                           struct weir_task *const *tasks, size_t n, uint64_t deadline_ns) {
-    uint32_t timing = weir__pool_timing(pool);
-    uint64_t now_ns = timing ? weir_now_ns() : 0;
+                           struct weir_task *const *tasks, size_t n, uint64_t start_ns,
+                           uint64_t deadline_ns) {
     ptrdiff_t rc;
 
-    for (size_t i = 0; i < n; i++)
-        prepare(pool, tasks[i], now_ns);
     if (self) /* from a worker submit never blocks, or all workers could wait for each other */
         rc = pool->scheduler->submit(pool, self, tasks, n, WEIR_NOW);
     else if (!weir__sizing_may_be_empty(pool))
         rc = pool->scheduler->submit(pool, NULL, tasks, n, deadline_ns);
     else
         rc = submit_with_intent(pool, tasks, n, deadline_ns);
-    if (timing & TIMING_TRACE)
-        trace_submission(pool, self, tasks, n, now_ns, rc);
+    if (start_ns && weir__pool_is_traced(pool))
+        trace_submission(pool, self, tasks, n, start_ns, rc);
     return rc;
 }
 
@@ -108,15 +112,15 @@ static int discard(struct weir_pool *pool, struct weir_task *task) {
     return 0;
 }
 
-static int discard_oldest(struct weir_pool *pool, struct weir__worker *self,
-                          struct weir_task *task) {
+static int discard_oldest(struct weir_pool *pool, struct weir__worker *self, struct weir_task *task,
+                          uint64_t start_ns) {
     for (;;) {
         struct weir_task *oldest = pool->scheduler->take_any(pool);
         if (oldest && weir__claim_take(oldest, TASK_CANCELLED)) {
             tell_discarded(pool, oldest);
             weir__drop_claimed(pool, oldest);
         }
-        ptrdiff_t rc = hand_over(pool, self, &task, 1, WEIR_NOW);
+        ptrdiff_t rc = hand_over(pool, self, &task, 1, start_ns, WEIR_NOW);
         if (rc != -EAGAIN)
             return rc == 1 ? 0 : (int)rc;
     }
@@ -142,7 +146,7 @@ static bool grow_with(struct weir_pool *pool, struct weir_task *task) {
 
 /* No room for this task now. */
 static int submit_when_full(struct weir_pool *pool, struct weir__worker *self,
-                            struct weir_task *task, uint64_t deadline_ns) {
+                            struct weir_task *task, uint64_t start_ns, uint64_t deadline_ns) {
     enum weir_full_policy policy = pool->full;
 
     if (grow_with(pool, task))
@@ -158,13 +162,13 @@ static int submit_when_full(struct weir_pool *pool, struct weir__worker *self,
     case WEIR_FULL_DISCARD:
         return discard(pool, task);
     case WEIR_FULL_DISCARD_OLDEST:
-        return discard_oldest(pool, self, task);
+        return discard_oldest(pool, self, task, start_ns);
     default:
         break;
     }
     if (self || deadline_ns == WEIR_NOW)
         return -EAGAIN;
-    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, deadline_ns);
+    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, start_ns, deadline_ns);
     return rc == 1 ? 0 : (int)rc;
 }
 
@@ -172,13 +176,14 @@ static int submit_when_full(struct weir_pool *pool, struct weir__worker *self,
 
 static int submit_one(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
     struct weir__worker *self = weir__worker_self(pool);
-    ptrdiff_t taken = hand_over(pool, self, &task, 1, WEIR_NOW);
+    uint64_t start_ns = prepare(pool, &task, 1);
+    ptrdiff_t taken = hand_over(pool, self, &task, 1, start_ns, WEIR_NOW);
 
     if (taken == 1)
         return 0;
     int rc = (int)taken;
     if (rc == -EAGAIN)
-        rc = submit_when_full(pool, self, task, deadline_ns);
+        rc = submit_when_full(pool, self, task, start_ns, deadline_ns);
     rc = as_told(pool, rc);
     if (rc == -EAGAIN || rc == -ETIMEDOUT)
         count_rejected(pool, task, rc);
@@ -206,7 +211,8 @@ int weir_pool_submit(struct weir_pool *pool, struct weir_task *task) {
 }
 
 int weir__pool_submit_held(struct weir_pool *pool, struct weir_task *task, uint64_t deadline_ns) {
-    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, deadline_ns);
+    uint64_t start_ns = prepare(pool, &task, 1);
+    ptrdiff_t rc = hand_over(pool, NULL, &task, 1, start_ns, deadline_ns);
 
     return rc == 1 ? 0 : as_told(pool, (int)rc);
 }
@@ -225,10 +231,11 @@ ptrdiff_t weir_pool_submit_batch(struct weir_pool *pool, struct weir_task *const
     if (weir__pool_mode(pool) != POOL_OPEN)
         return n ? refusal(pool) : 0;
     struct weir__worker *self = weir__worker_self(pool);
+    uint64_t start_ns = prepare(pool, tasks, n);
     while (done < n) {
-        rc = hand_over(pool, self, tasks + done, n - done, WEIR_NOW);
+        rc = hand_over(pool, self, tasks + done, n - done, start_ns, WEIR_NOW);
         if (rc == -EAGAIN) {
-            rc = submit_when_full(pool, self, tasks[done], default_deadline(pool));
+            rc = submit_when_full(pool, self, tasks[done], start_ns, default_deadline(pool));
             rc = rc == 0 ? 1 : rc;
         }
         if (rc == -ECANCELED) /* it has had its outcome */

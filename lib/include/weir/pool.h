@@ -42,7 +42,8 @@ enum weir_full_policy {
     WEIR_FULL_REJECT = 1,         /* -EAGAIN */
     WEIR_FULL_CALLER_RUNS = 2,    /* the submitting thread runs the task before submit returns */
     WEIR_FULL_DISCARD = 3,        /* accepted, and dropped at once */
-    WEIR_FULL_DISCARD_OLDEST = 4, /* accepted; the longest queued task is dropped for it */
+    WEIR_FULL_DISCARD_OLDEST = 4, /* accepted; the oldest task of the least urgent band that
+                                     has one is dropped for it */
     WEIR_FULL_HANDLER = 5,        /* hooks.full is asked, and names one of the others */
 };
 
@@ -272,9 +273,9 @@ struct weir_taken {
     void *arg;
 };
 
-/* Takes up to n queued tasks out, of each queue the oldest first, and tells which. Each gets its
- * drop with -ECANCELED, on this thread, before the call returns; unless that frees it, the task may
- * be submitted again. After CANCEL shutdown nothing is left to take. Returns how many. */
+/* Takes up to n queued tasks out, of each queue and band the oldest first, and tells which. Each
+ * gets its drop with -ECANCELED, on this thread, before the call returns; unless that frees it, the
+ * task may be submitted again. After CANCEL shutdown nothing is left to take. Returns how many. */
 WEIR_API ptrdiff_t weir_pool_take_back(struct weir_pool *pool, struct weir_taken *taken, size_t n);
 
 /* Waits until no task is queued or runs, at some moment during the call.
