@@ -15,6 +15,7 @@
 
 #include "bench/subject.h"
 #include "stress/board.h"
+#include "stress/gate.h"
 #include "stress/perturb.h"
 
 /* For scenarios that a subject brings. */
@@ -161,20 +162,6 @@ void episode_crew(struct episode *e, unsigned n, void *(*fn)(void *), void *args
 void episode_join(struct episode *e);
 void episode_joined(struct episode *e); /* the scenario has joined them itself */
 void episode_ready(struct episode *e);  /* crew: first call of each */
-
-/* A gate holds tasks until it opens, and tells how many are inside. */
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool open;
-    unsigned inside;
-};
-
-void gate_init(struct gate *g);
-void gate_fini(struct gate *g);
-void gate_pass(struct gate *g); /* waits until it is open */
-void gate_open(struct gate *g);
-void gate_await_inside(struct gate *g, unsigned n); /* until n have reached it */
 
 /* ---- Scenarios ---- */
 
