@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+/* For scenarios that a subject brings. */
+#pragma GCC visibility push(default)
+
 struct gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -17,5 +20,7 @@ void gate_fini(struct gate *g);
 void gate_pass(struct gate *g); /* waits until it is open */
 void gate_open(struct gate *g);
 void gate_await_inside(struct gate *g, unsigned n); /* until n have reached it */
+
+#pragma GCC visibility pop
 
 #endif
