@@ -306,15 +306,12 @@ int weir_pool_prestart(struct weir_pool *pool) {
         return rc;
     if (weir__pool_mode(pool) != POOL_OPEN)
         return -ESHUTDOWN;
-    for (;;) {
-        uint32_t core = atomic_load_explicit(&pool->sizing.core, memory_order_relaxed);
-        if (weir__idle_counts(&pool->idle).living >= core)
+    /* As many as are missing now: those that leave at once again are not made up for. */
+    uint32_t core = atomic_load_explicit(&pool->sizing.core, memory_order_relaxed);
+    uint32_t living = weir__idle_counts(&pool->idle).living;
+    for (; living + (uint32_t)started < core; started++)
+        if ((rc = weir__sizing_grow(pool, NULL, false)) != 0)
             break;
-        rc = weir__sizing_grow(pool, NULL, false);
-        if (rc)
-            break;
-        started++;
-    }
     return started || rc != -EAGAIN ? started : rc;
 }
 

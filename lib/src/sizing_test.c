@@ -295,6 +295,20 @@ static void prestart_starts_what_is_missing_of_the_core(void **state) {
     close_busy(&busy);
 }
 
+/* Threads that leave at once are not made up for, or it would never return. */
+static void prestart_returns_though_threads_leave_at_once(void **state) {
+    struct weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    options.on_demand = true;
+    options.core_timeout = true;
+    options.keep_alive_ns = 0;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 4, &options);
+    for (int i = 0; i < 20; i++)
+        assert_in_range(weir_pool_prestart(pool), 0, 4);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
 static void prestart_of_a_pool_that_was_not_started_starts_nothing(void **state) {
     struct weir_pool_options options = unit_options();
     struct busy busy;
@@ -464,6 +478,7 @@ int main(void) {
         EACH(no_task_is_lost_to_a_leaving_thread),
         EACH(on_demand_pool_starts_its_core_with_its_tasks_and_keeps_it),
         EACH(prestart_starts_what_is_missing_of_the_core),
+        EACH(prestart_returns_though_threads_leave_at_once),
         EACH(prestart_of_a_pool_that_was_not_started_starts_nothing),
         EACH(resize_refuses_sizes_out_of_range_and_changes_nothing),
         EACH(resize_up_lets_queued_tasks_have_threads),

@@ -91,26 +91,33 @@ static inline void plain_true(int is, const char *text, const char *file, int li
 #define fail_msg(...)                                                                              \
     (printf(__VA_ARGS__), printf("\n"), plain_fail(__FILE__, __LINE__, "fail_msg"))
 
+#define skip() longjmp(plain_test->failed, PLAIN_SKIPPED)
+
+enum { PLAIN_FAILED = 1, PLAIN_SKIPPED = 2 };
+
 static inline int plain_run_one(const struct CMUnitTest *test) {
     struct plain_test own = {.thread = pthread_self()};
     void *state = test->initial_state;
-    volatile int failed = 0;
+    volatile int outcome = 0;
 
     plain_test = &own;
     printf("[ RUN      ] %s\n", test->name);
     fflush(stdout);
-    if (setjmp(own.failed) == 0) {
+    outcome = setjmp(own.failed);
+    if (outcome == 0) {
         if (test->setup_func && test->setup_func(&state) != 0)
             plain_fail(__FILE__, __LINE__, "set-up");
         test->test_func(&state);
         if (test->teardown_func && test->teardown_func(&state) != 0)
             plain_fail(__FILE__, __LINE__, "tear-down");
-    } else {
-        failed = 1;
     }
-    printf("[  %s ] %s\n", failed ? "FAILED " : "     OK", test->name);
+    printf("[  %s ] %s\n",
+           outcome == PLAIN_FAILED    ? "FAILED "
+           : outcome == PLAIN_SKIPPED ? "SKIPPED"
+                                      : "     OK",
+           test->name);
     plain_test = NULL;
-    return failed;
+    return outcome == PLAIN_FAILED;
 }
 
 static inline int plain_run(const char *name, const struct CMUnitTest *tests, size_t n) {
