@@ -336,6 +336,8 @@ static int help_meanwhile(struct weir_completion *completion, struct weir__host 
     struct helper helper = {completion, host, host->calls->self(host), false, completion->helpers};
     int rc;
 
+    /* leave_helpers takes it out again. */
+    /* cppcheck-suppress autoVariables */
     completion->helpers = &helper;
     pthread_mutex_unlock(&completion->mutex);
     pthread_cleanup_push(leave_helpers, &helper);

@@ -103,19 +103,26 @@ static void *refuse(void) {
     return NULL;
 }
 
-/* What has been allocated, in turn. */
-#define IN_TURN(allocate) (take_turn(), block = (allocate), end_turn(), block)
-
 void *__wrap_malloc(size_t size) {
     void *block;
 
-    return must_fail() ? refuse() : given(IN_TURN(__real_malloc(size)));
+    if (must_fail())
+        return refuse();
+    take_turn();
+    block = __real_malloc(size);
+    end_turn();
+    return given(block);
 }
 
 void *__wrap_calloc(size_t n, size_t size) {
     void *block;
 
-    return must_fail() ? refuse() : given(IN_TURN(__real_calloc(n, size)));
+    if (must_fail())
+        return refuse();
+    take_turn();
+    block = __real_calloc(n, size);
+    end_turn();
+    return given(block);
 }
 
 void *__wrap_realloc(void *old, size_t size) {
@@ -123,14 +130,21 @@ void *__wrap_realloc(void *old, size_t size) {
 
     if (must_fail())
         return refuse();
-    (void)IN_TURN(__real_realloc(old, size));
+    take_turn();
+    block = __real_realloc(old, size);
+    end_turn();
     return old ? block : given(block);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
     void *block;
 
-    return must_fail() ? refuse() : given(IN_TURN(__real_aligned_alloc(alignment, size)));
+    if (must_fail())
+        return refuse();
+    take_turn();
+    block = __real_aligned_alloc(alignment, size);
+    end_turn();
+    return given(block);
 }
 
 void __wrap_free(void *block) {
