@@ -440,11 +440,12 @@ static int start_on(struct weir__timers *timers, struct weir_timer *timer, uint6
 
 static int start(struct weir_timer *timer, struct weir_pool *pool, enum kind kind,
                  uint64_t first_ns, uint64_t interval_ns) {
-    if (!timer || !pool || !timer->weir__future.weir__call || (kind != ONCE && interval_ns == 0) ||
-        weir__task_band(&timer->weir__future.weir__task) >= pool->bands)
+    if (!timer || !pool || !timer->weir__future.weir__call || (kind != ONCE && interval_ns == 0))
         return -EINVAL;
     if (timer->weir__timers || weir__future_is_terminal(&timer->weir__future))
-        return -EALREADY;
+        return -EALREADY; /* its task may be in the hands of other threads: not looked at */
+    if (weir__task_band(&timer->weir__future.weir__task) >= pool->bands)
+        return -EINVAL;
     int rc = weir__pool_check(pool);
     if (rc)
         return rc;
