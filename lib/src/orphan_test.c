@@ -57,6 +57,7 @@ static void set_scene(struct scene *scene, void **state, enum weir_fork_mode mod
                       const struct weir_pool_options *rest) {
     struct weir_pool_options options;
 
+    unit_needs_whole_fork();
     *scene = (struct scene){.plug = PLUG, .never = PLUG};
     weir_pool_options_init(&options);
     if (rest)
@@ -186,8 +187,9 @@ static void child_gathers_nothing(void *arg) {
 static void child_that_waits_for_a_group_or_completion_of_the_parent_is_told(void **state) {
     struct gathering gathering;
     struct plug plug = PLUG;
-    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
 
+    unit_needs_whole_fork();
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     assert_int_equal(weir_group_init(&gathering.group, pool, WEIR_GROUP_ALL, NULL), 0);
     assert_int_equal(weir_completion_new(&gathering.completion), 0);
     assert_int_equal(weir_group_async(&gathering.group, plug_call, &plug, &gathering.future), 0);
@@ -360,6 +362,7 @@ static void forks_among_submissions_leave_every_child_a_whole_pool(void **state)
     struct weir_pool_options options;
     pthread_t threads[2];
 
+    unit_needs_whole_fork();
     weir_pool_options_init(&options);
     options.fork = WEIR_FORK_RESPAWN;
     options.capacity = 64;

@@ -345,6 +345,7 @@ static int use_inherited(struct inherited *inherited) {
 static void child_of_fork_is_told_of_the_parent_s_timers(void **state) {
     const enum weir_fork_mode modes[2] = {WEIR_FORK_ERROR, WEIR_FORK_RESPAWN};
 
+    unit_needs_whole_fork();
     for (int i = 0; i < 2; i++) {
         struct weir_pool_options options;
         struct inherited inherited = {.respawns = i == 1};

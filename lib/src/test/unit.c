@@ -191,6 +191,20 @@ bool unit_is_slow(void) {
     return slowness() > 1;
 }
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+
+void unit_needs_whole_fork(void) {
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+    print_message("skipped: ThreadSanitizer starts no threads in the child of a fork\n");
+    skip();
+#elif defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+    print_message("skipped: AddressSanitizer's allocator may be locked in the child of a fork\n");
+    skip();
+#endif
+}
+
 int unit_setup(void **state) {
     (void)state;
 #ifdef WEIR_STRESS

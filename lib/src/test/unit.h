@@ -100,6 +100,10 @@ int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
 unsigned unit_limit_s(unsigned seconds);
 /* Whether threads run one at a time here, so that how often one sleeps says nothing. */
 bool unit_is_slow(void);
+/* Skips the test, and says so, where the child of a process with threads may not start any itself,
+ * or not allocate: under ThreadSanitizer and AddressSanitizer. Such a test runs without them, and
+ * under valgrind. */
+void unit_needs_whole_fork(void);
 int unit_setup(void **state);
 int unit_teardown(void **state);
 enum weir_scheduler unit_scheduler(void **state);
