@@ -154,31 +154,61 @@ static void ask_where(struct weir_pool *pool, struct where *where) {
     weir_future_unref(future);
 }
 
-static void worker_runs_on_its_cpu_alone_and_the_caller_where_it_did(void **state) {
-    int cpus[2] = {last_allowed(), first_allowed()};
-    struct weir_pool_options options = unit_options();
-    struct plug plug = PLUG;
+/* Tasks that are all begun before one of them ends: each runs on a worker of its own. */
+#define WORKERS 3
+struct meeting {
     struct where where;
+    struct event *here;
+};
+
+static int call_meet(void *arg, void **value) {
+    struct meeting *meeting = arg;
+
+    call_where(&meeting->where, value);
+    event_raise(meeting->here);
+    event_await(meeting->here, WORKERS);
+    return 0;
+}
+
+static void ask_each_worker(struct weir_pool *pool, struct meeting meetings[WORKERS]) {
+    struct weir_future *futures[WORKERS];
+    struct event here = {0};
+
+    for (int i = 0; i < WORKERS; i++) {
+        meetings[i].here = &here;
+        assert_int_equal(weir_pool_async(pool, call_meet, &meetings[i], &futures[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(weir_future_get(futures[i], NULL, WEIR_FOREVER), 0);
+        assert_int_equal(meetings[i].where.rc, 0);
+        weir_future_unref(futures[i]);
+    }
+}
+
+/* Which task runs on which worker is not told: the workers 0, 1 and 2 of two CPUs' list make two on
+ * the first and one on the second. */
+static void worker_runs_on_its_cpu_alone_and_the_caller_where_it_did(void **state) {
+    const int first = last_allowed(), second = first_allowed();
+    int cpus[2] = {first, second}, on_first = 0, on_second = 0;
+    struct weir_pool_options options = unit_options();
+    struct meeting meetings[WORKERS];
     cpu_set_t before, after;
 
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     options.cpus = cpus;
     options.cpus_count = 2;
-    options.max_threads = 3;
+    options.max_threads = WORKERS;
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
-    int kept[2] = {cpus[0], cpus[1]};
     cpus[0] = cpus[1] = -1; /* they were copied */
-    for (int i = 0; i < 2; i++) {
-        ask_where(pool, &where);
-        assert_int_equal(CPU_COUNT(&where.set), 1);
-        assert_true(CPU_ISSET((size_t)kept[i], &where.set));
-        if (i == 0) { /* the next one runs on worker 1 */
-            assert_int_equal(weir_pool_execute(pool, plug_run, &plug), 0);
-            event_await(&plug.begun, 1);
-        }
-    }
-    event_raise(&plug.release);
+    ask_each_worker(pool, meetings);
     unit_free(pool);
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(CPU_COUNT(&meetings[i].where.set), 1);
+        on_first += CPU_ISSET((size_t)first, &meetings[i].where.set) != 0;
+        on_second += CPU_ISSET((size_t)second, &meetings[i].where.set) != 0;
+    }
+    assert_int_equal(on_first, first == second ? WORKERS : 2);
+    assert_int_equal(on_second, first == second ? WORKERS : 1);
     assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
     assert_true(CPU_EQUAL(&before, &after));
 }
