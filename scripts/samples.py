@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zlib
 
-from workloads import AXES, KERNELS, METRICS, PATTERNS, WORKLOADS
+from workloads import AXES, FLOORS, KERNELS, METRICS, PATTERNS, WORKLOADS
 
 CONFIDENCE = 0.95
 LEAST_ROUNDS = 6  # fewer make no claim: no sign interval of 95 % exists
@@ -425,15 +425,22 @@ class Run:
         name, _, higher = METRICS.get(workload, ("tasks_per_s", "", True))
         if higher:
             return lambda sample: sample["values"].get(name)
-        return lambda sample: inverse(sample["values"].get(name))
+        floor = FLOORS.get(workload, 0)
+        return lambda sample: inverse(at_least(floor, sample["values"].get(name)))
 
     def merit_name(self, cell):
-        if cell["workload"] == "latency":
+        workload = cell["workload"]
+        if workload == "latency":
             return f"p{self.tail(cell) * 100:g} of the latency"
-        return METRICS.get(cell["workload"], ("", "tasks per second", True))[1]
+        words = METRICS.get(workload, ("", "tasks per second", True))[1]
+        return f"{words}, from {FLOORS[workload]:g} % on" if workload in FLOORS else words
 
 
 # ---- Comparing ------------------------------------------------------------------------------
+
+
+def at_least(floor, value):
+    return None if value is None else max(value, floor)
 
 
 def inverse(value):

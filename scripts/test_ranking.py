@@ -17,16 +17,16 @@ OTHER = {"workload": "throughput", "workers": 4}
 class Run(samples.Run):
     """A run from figures: {label: {cell index: [a figure for each round]}}."""
 
-    def __init__(self, figures, cells=(CELL,), caller_ran=None):
+    def __init__(self, figures, cells=(CELL,), caller_ran=None, name="tasks_per_s"):
         self.directory, self.meta, self.aa = "", {}, []
         self._margin, self._tails = 0.02, {}
         self.cells, self.series = {}, {}
         for label, by_cell in figures.items():
             for index, rounds in by_cell.items():
                 for number, figure in enumerate(rounds):
-                    values = {"tasks_per_s": figure, "caller_ran_share": (caller_ran or {}).get(label, 0.0)}
-                    name, _, variant = label.partition(":")
-                    self._file({"cell": cells[index], "subject": {"name": name}, "status": "ok", "hist": {},
+                    values = {name: figure, "caller_ran_share": (caller_ran or {}).get(label, 0.0)}
+                    subject, _, variant = label.partition(":")
+                    self._file({"cell": cells[index], "subject": {"name": subject}, "status": "ok", "hist": {},
                                 "config": {"variant": variant or "default"}, "round": number,
                                 "values": values})
         self.labels = sorted({key[1] for key in self.series}, key=samples.label_order)
@@ -73,6 +73,16 @@ class Ranking(unittest.TestCase):
         _, places, unranked = ranking.rank(run, run.cells_of("throughput"))
         self.assertEqual(sorted(place.label for place in places), ["a", "weir"])
         self.assertRegex(dict(unranked)["inline"], "ran up to 90 % of its tasks")
+
+    def test_a_pool_that_costs_nothing_is_ranked_and_first(self):
+        idle = {"workload": "sparse", "workers": 2, "tasks_per_s": 0}
+        run = Run({"weir": {0: [0.0] * 8}, "alike": {0: [0.0, 0.009] * 4}, "busy": {0: [5.0] * 8}},
+                  (idle,), name="cpu_percent")
+        cells, places, unranked = ranking.rank(run, [idle])
+        self.assertEqual(unranked, [])
+        self.assertEqual([(place.rank, place.label) for place in places],
+                         [(1, "alike"), (1, "weir"), (3, "busy")])
+        self.assertAlmostEqual(places[2].speed()[0], 0.01 / 5)
 
     def test_each_way_of_waiting_has_a_ranking_of_its_own(self):
         cells = [{"workload": "wait", "pattern": p} for p in ("signal", "block")]

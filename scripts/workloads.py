@@ -22,6 +22,10 @@ AXES = {
 }
 WORKLOADS = tuple(AXES)
 
+# The least that is told from nothing: a smaller figure is compared as this, so that a pool which
+# costs nothing at all has a ratio too.
+FLOORS = {"sparse": 0.01}  # % of a CPU
+
 # What a comparison compares: a value, in words, and whether more of it is better. latency compares
 # a quantile of its histogram instead: see samples.Run.merit.
 METRICS = {

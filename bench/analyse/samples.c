@@ -220,9 +220,10 @@ static bool all_resolve(const struct cell_group *in, const char *name, double qu
 struct metric metric_of(const struct cell_group *in) {
     const struct workload *workload = in->workload;
     if (!workload) {
-        return (struct metric){"", "", true, 0};
+        return (struct metric){"", "", true, 0, 0};
     }
-    struct metric metric = {workload->metric, workload->unit, workload->higher_is_better, 0};
+    struct metric metric = {workload->metric, workload->unit, workload->higher_is_better, 0,
+                            workload->floor};
     const double *quantiles = workload->quantiles;
     for (size_t i = 0; i < 3 && quantiles[i] > 0; i++) {
         metric.quantile = quantiles[i];
@@ -260,14 +261,19 @@ static const struct sample *partner(const struct sample *sample, const struct sa
     return NULL;
 }
 
+/* A figure as it is compared. */
+static double compared(double figure, const struct metric *metric) {
+    return figure < metric->floor ? metric->floor : figure;
+}
+
 static size_t pairs_of(const struct sample **a, size_t a_n, const struct sample **b, size_t b_n,
                        const struct metric *metric, bool pair_runs, double **out) {
     size_t n = 0;
     *out = must_array(a_n, sizeof **out);
     for (size_t i = 0; i < a_n; i++) {
         const struct sample *other = partner(a[i], b, b_n, pair_runs);
-        double x = sample_figure(a[i], metric);
-        double y = other ? sample_figure(other, metric) : NAN;
+        double x = compared(sample_figure(a[i], metric), metric);
+        double y = other ? compared(sample_figure(other, metric), metric) : NAN;
         if (x > 0 && y > 0) {
             (*out)[n++] = metric->higher_is_better ? log(x / y) : log(y / x);
         }

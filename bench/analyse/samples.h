@@ -72,6 +72,7 @@ struct metric {
     const char *unit;
     bool higher_is_better;
     double quantile; /* of the histogram `name`; 0: a value */
+    double floor;    /* less is compared as this, so that nothing at all has a ratio too */
 };
 struct metric metric_of(const struct cell_group *group);
 /* NaN when the sample has no such figure, or may not be used: status is not "ok". */

@@ -214,6 +214,7 @@ const struct workload workloads[] = {
     {.name = "sparse",
      .help = "what a pool costs that has next to nothing to do",
      .metric = "cpu_percent",
+     .floor = 0.01, /* 25 us in a quarter of a second: as much as reading the usage may cost */
      .unit = "CPU",
      .shape = SHAPE_PERCENT,
      .measure_factor = 5,

@@ -56,6 +56,7 @@ struct workload {
     const char *unit;        /* of the metric */
     enum shape shape;        /* of the metric */
     bool higher_is_better;   /* else lower is */
+    double floor;            /* the least that is told from nothing: less counts as this */
     bool only_quantiles;     /* the table does without the metric's own column */
     unsigned measure_factor; /* a measurement is so many times longer than others; 0: 1 */
     unsigned patience;       /* the same where no budget is given; 0: measure_factor */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,6 +106,37 @@ static void what_was_appended_is_read_back(void **state) {
     assert_string_equal(run.groups[0].series[0].label, "weir:locked");
     struct metric metric = metric_of(&run.groups[0]);
     assert_true(sample_figure(run.groups[0].series[0].samples[2], &metric) == 1003.0);
+    run_free(&run);
+    free(path);
+}
+
+static void a_pool_that_costs_nothing_is_compared_as_at_the_floor(void **state) {
+    (void)state;
+    char *path = text("%s/idle", root);
+    struct store store;
+    assert_int_equal(store_create(&store, path), 0);
+    for (int i = 0; i < 4; i++) {
+        char *line = text("{\"schema\":1,\"status\":\"ok\",\"reason\":\"\",\"id\":\"i-%06d\","
+                          "\"campaign\":\"i\",\"shard\":0,\"round\":%d,\"cell\":{\"workload\":"
+                          "\"sparse\",\"workers\":2,\"tasks_per_s\":0},\"subject\":{\"name\":"
+                          "\"%s\"},\"config\":{\"variant\":\"default\"},\"values\":"
+                          "{\"cpu_percent\":%g},\"hist\":{},\"validity\":[]}",
+                          i, i / 2, i % 2 ? "busy" : "idle", i % 2 ? 1.0 : 0.0);
+        assert_int_equal(store_append(&store, line), 0);
+        free(line);
+    }
+    store_close(&store);
+    struct run run;
+    char *error = NULL;
+    assert_int_equal(run_load(&run, path, &error), 0);
+    struct metric metric = metric_of(&run.groups[0]);
+    const struct series *idle = group_find(&run.groups[0], "idle");
+    double *ratios;
+    assert_int_equal(
+        series_pairs(idle, group_find(&run.groups[0], "busy"), &metric, false, &ratios), 2);
+    assert_true(fabs(ratios[0] - log(1.0 / metric.floor)) < 1e-9);
+    assert_true(sample_figure(idle->samples[0], &metric) == 0.0);
+    free(ratios);
     run_free(&run);
     free(path);
 }
@@ -270,6 +302,7 @@ static void merging_gives_the_same_run_in_any_order(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         checked(what_was_appended_is_read_back),
+        checked(a_pool_that_costs_nothing_is_compared_as_at_the_floor),
         checked(a_second_run_in_the_same_directory_is_refused),
         checked(a_torn_last_line_is_tolerated_and_cut_off_on_reopening),
         checked(a_bad_line_in_the_middle_is_an_error_with_its_number),
