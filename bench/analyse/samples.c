@@ -318,7 +318,7 @@ struct histogram *series_histogram(const struct series *series, const char *name
 }
 
 double series_value(const struct series *series, const char *name) {
-    struct metric value = {name, "", true, 0};
+    struct metric value = {name, "", true, 0, 0};
     return series_estimate(series, &value).median;
 }
 

@@ -9,6 +9,7 @@
 #define MEASURE_GOOD_NS  (100 * NS_PER_MS)
 #define MEASURE_MOST_NS  (300 * NS_PER_MS)
 #define GOOD_ROUNDS      12
+#define FIRM_ROUNDS      9               /* the least whose interval outlives one stray round */
 #define OVERHEAD_NS      (2 * NS_PER_MS) /* the parent's own: parse, write, fork */
 
 struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell) {
@@ -172,14 +173,16 @@ void plan_fit(struct plan *plan, const struct subject_list *subjects,
         return;
     }
     /* A long enough measurement first, then more rounds, then a longer measurement. When time is
-     * short, luxuries go first, then the length of a measurement, then what matters least. */
+     * short, luxuries go first, as soon as they would cost firm intervals; then the length of a
+     * measurement, then what matters least. */
     uint64_t step = 10 * NS_PER_MS;
     uint64_t measure_ns = MEASURE_MOST_NS;
     while (measure_ns > MEASURE_GOOD_NS && !fits(plan, subjects, limits, measure_ns, GOOD_ROUNDS)) {
         measure_ns -= step;
     }
-    if (!fits(plan, subjects, limits, measure_ns, limits->min_rounds)) {
-        shed_from(plan, PLAN_LUXURY, limits->min_rounds, limits->budget_ns);
+    size_t firm = limits->min_rounds > FIRM_ROUNDS ? limits->min_rounds : FIRM_ROUNDS;
+    if (!fits(plan, subjects, limits, measure_ns, firm)) {
+        shed_from(plan, PLAN_LUXURY, firm, limits->budget_ns);
     }
     while (measure_ns > MEASURE_LEAST_NS &&
            !fits(plan, subjects, limits, measure_ns, limits->min_rounds)) {

@@ -84,10 +84,63 @@ static void a_small_budget_keeps_what_matters_most(void **state) {
     subjects_free(&subjects);
 }
 
-static void the_full_budget_measures_everything(void **state) {
+/* As many as there are on Debian: 21 configurations of plug-ins, 13 of programs. */
+static struct subject_list whole_field(void) {
+    struct subject_list list = {18, must_array(18, sizeof(struct subject))};
+    describe(&list.items[0], "weir", false, 5, 15);
+    for (size_t i = 1; i < 12; i++) {
+        char name[] = {'p', (char)('a' + i), '\0'};
+        describe(&list.items[i], name, false, i < 6 ? 2 : 1, 15);
+        if (i > 2) { /* most have no futures */
+            json_object_set_new(list.items[i].description, "patterns", json_pack("[s]", "signal"));
+        }
+    }
+    describe(&list.items[12], "thread", false, 1, 15);
+    for (size_t i = 13; i < 18; i++) {
+        char name[] = {'r', (char)('a' + i), '\0'};
+        describe(&list.items[i], name, true, i == 13 ? 5 : 2, i == 13 ? 300 : 30);
+    }
+    json_object_set_new(list.items[12].description, "capabilities",
+                        json_pack("[s]", "one-thread-a-task"));
+    return list;
+}
+
+static size_t kept(const struct plan *plan, const char *workload, struct choice who) {
+    size_t n = 0;
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct plan_cell *cell = &plan->cells[i];
+        const char *name = json_string_value(json_object_get(cell->cell, "workload"));
+        for (size_t j = 0; strcmp(name, workload) == 0 && j < cell->n; j++) {
+            n += cell->entries[j].subject == who.subject &&
+                 cell->entries[j].variant == who.variant && !cell->entries[j].dropped;
+        }
+    }
+    return n;
+}
+
+static void half_an_hour_has_everybody_in_every_workload(void **state) {
+    struct subject_list subjects = whole_field();
+    struct choices choices = field_all(&subjects);
+    struct plan plan = planned(&subjects, 2, 1800);
+    (void)state;
+    for (size_t w = 0; w < workloads_n; w++) {
+        for (size_t i = 0; i < choices.n; i++) {
+            bool minor = choices.items[i].variant >= 3;
+            assert_true(minor || kept(&plan, workloads[w].name, choices.items[i]) > 0);
+        }
+    }
+    /* Nine rounds have an interval that one stray round cannot stretch. */
+    assert_true(9 * plan_round_cost(&plan) <= 1800 * NS_PER_S);
+    assert_int_equal(plan.measure_ns, 100 * NS_PER_MS);
+    plan_free(&plan);
+    free(choices.items);
+    subjects_free(&subjects);
+}
+
+static void an_hour_and_a_half_measures_everything_of_a_few(void **state) {
     struct subject_list subjects = usual_subjects();
     (void)state;
-    struct plan plan = planned(&subjects, 2, 1800);
+    struct plan plan = planned(&subjects, 2, 5400);
     assert_int_equal(plan.dropped, 0);
     plan_free(&plan);
     subjects_free(&subjects);
@@ -172,7 +225,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(six_rounds_fit_every_budget_on_every_machine),
         cmocka_unit_test(a_small_budget_keeps_what_matters_most),
-        cmocka_unit_test(the_full_budget_measures_everything),
+        cmocka_unit_test(half_an_hour_has_everybody_in_every_workload),
+        cmocka_unit_test(an_hour_and_a_half_measures_everything_of_a_few),
         cmocka_unit_test(lower_ranks_outlive_higher_ones),
         cmocka_unit_test(the_worker_grid_is_thin_on_many_cpus),
         cmocka_unit_test(a_plan_goes_through_json_unchanged),

@@ -12,6 +12,10 @@
  * pools on as many workers as CPUs come before everything; programs pay for their start-up with
  * rank, since one of their processes costs as much as ten of the others. Minor configurations
  * follow later still, but for nested waits, where they differ.
+ *
+ * A workload has its head, one cell or the few that differ in kind. Luxuries begin with the heads:
+ * everybody's figure in every workload comes before anybody's second figure in one. A handful of
+ * pools is told by curves before that, over loads and numbers of threads; a whole field is not.
  */
 enum rank {
     RANK_CORE = 0,    /* throughput, workers = CPUs */
@@ -24,17 +28,23 @@ enum rank {
     RANK_PROGRAM = 7,  /* programs: core and signal */
     RANK_PATTERNS = 8, /* the other ways to wait */
     RANK_LATENCY_LOW = 9,
-    RANK_KERNELS = 9,                /* forkjoin: fib and uts */
-    RANK_QUIET = 9,                  /* wakeup after 1 ms; sparse; memory */
-    RANK_GRID = 10,                  /* the rest of the grids */
-    RANK_MORE = PLAN_LUXURY,         /* what a longer budget adds: the other workloads */
-    RANK_PROGRAM_MORE = PLAN_LUXURY, /* programs: throughput on other numbers of workers */
-    RANK_VARIANT = PLAN_LUXURY + 1,  /* a pool's minor configurations */
-    RANK_PROGRAM_REST = PLAN_LUXURY + 2,
+    RANK_KERNELS = 9,                  /* forkjoin: fib and uts */
+    RANK_QUIET = 9,                    /* wakeup after 1 ms; sparse; memory */
+    RANK_GRID = 10,                    /* the rest of the grids */
+    RANK_HEAD = PLAN_LUXURY,           /* the heads of the other workloads */
+    RANK_PROGRAM_HEAD = PLAN_LUXURY,   /* programs: the heads of all */
+    RANK_MINOR_HEAD = PLAN_LUXURY + 1, /* the same of a pool's minor configurations */
+    RANK_CURVE = PLAN_LUXURY + 2,      /* in a whole field: latency over the load */
+    RANK_MORE = PLAN_LUXURY + 3,       /* the other cells */
+    RANK_PROGRAM_MORE = PLAN_LUXURY + 3,
+    RANK_MINOR_MORE = PLAN_LUXURY + 4,
 };
 
 /* A pool lists the configurations that matter most first. */
 #define MAIN_VARIANTS 3
+
+/* More configurations than this are a field. */
+#define HANDFUL 16
 
 struct story {
     struct plan *plan;
@@ -71,25 +81,34 @@ static bool wanted(const struct story *story, const char *workload) {
     return story->only == NULL;
 }
 
-/* rank is that of in-process pools; program that of a program's default configuration; minor that
- * of a pool's minor configurations. */
-static void add(struct story *story, json_t *cell, unsigned rank, unsigned program,
-                unsigned minor) {
+/* A minor configuration of a pool has the rank of the others where it matters. */
+static unsigned minor_rank(const json_t *cell, unsigned rank, bool head) {
+    const char *pattern = json_string_value(json_object_get(cell, "pattern"));
+    bool nested = pattern && strcmp(pattern, "nested") == 0;
+    return nested ? rank : head ? RANK_MINOR_HEAD : RANK_MINOR_MORE;
+}
+
+/* rank is that of in-process pools. */
+static void add(struct story *story, json_t *cell, unsigned rank, bool head) {
     struct plan_cell *added = plan_add_cell(story->plan, cell);
     bool full = json_integer_value(json_object_get(cell, "workers")) == story->cpus;
+    bool curve = !head && rank >= RANK_LATENCY_LOW && story->choices->n > HANDFUL;
+    unsigned main_rank = !curve ? rank : rank == RANK_LATENCY_LOW ? RANK_CURVE : RANK_MORE;
+    unsigned program = rank <= RANK_SIGNAL ? RANK_PROGRAM
+                       : head              ? RANK_PROGRAM_HEAD
+                                           : RANK_PROGRAM_MORE;
     for (size_t i = 0; i < story->choices->n; i++) {
         struct choice choice = story->choices->items[i];
         const struct subject *subject = &story->subjects->items[choice.subject];
-        unsigned own = rank;
+        bool is_program = subject_is_program(subject);
+        unsigned own = is_program ? program : main_rank;
         if (!subject_supports(subject, choice.variant, cell)) {
             continue;
         }
-        if (subject_is_program(subject)) {
-            own = choice.variant < MAIN_VARIANTS ? program : RANK_PROGRAM_REST;
-        } else if (subject_has_no_workers(subject) && !full) {
-            own = RANK_GRID; /* the same measurement again, as far as it is concerned */
-        } else if (choice.variant >= MAIN_VARIANTS) {
-            own = minor;
+        if (choice.variant >= MAIN_VARIANTS) {
+            own = minor_rank(cell, own, head);
+        } else if (!is_program && subject_has_no_workers(subject) && !full && !head) {
+            own = RANK_MORE; /* the same measurement again, as far as it is concerned */
         }
         plan_add_entry(added, choice.subject, choice.variant, own, false);
     }
@@ -106,11 +125,7 @@ static void tell_throughput(struct story *story) {
     for (size_t i = 0; i < n; i++) {
         bool full = grid[i] == story->cpus;
         bool edge = grid[i] == 1 || grid[i] == 2 * story->cpus;
-        add(story, throughput(grid[i]),
-            full   ? RANK_CORE
-            : edge ? RANK_SCALING
-                   : RANK_GRID,
-            full ? RANK_PROGRAM : RANK_PROGRAM_MORE, RANK_VARIANT);
+        add(story, throughput(grid[i]), full ? RANK_CORE : edge ? RANK_SCALING : RANK_GRID, full);
         if (full && story->plan->cells[story->plan->n - 1].n > 0) {
             struct plan_cell *cell = &story->plan->cells[story->plan->n - 1];
             plan_add_entry(cell, cell->entries[0].subject, cell->entries[0].variant, RANK_FLOOR,
@@ -120,20 +135,16 @@ static void tell_throughput(struct story *story) {
 }
 
 static void tell_wait(struct story *story) {
-    static const char *const patterns[] = {"signal", "block",    "nested", "timed",
-                                           "poll",   "callback", "any",    "all"};
+    static const char *const patterns[] = {"signal", "block", "nested",   "all",
+                                           "timed",  "poll",  "callback", "any"};
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
-        /* Of several outstanding results the last two choose or gather; one would be "block". */
-        int window = i >= 6 ? 16 : 1;
+        /* Of several outstanding results these two choose or gather; one would be "block". */
+        bool several = strcmp(patterns[i], "any") == 0 || strcmp(patterns[i], "all") == 0;
+        int window = several ? 16 : 1;
         json_t *cell = json_pack("{s:s,s:i,s:s,s:i}", "workload", "wait", "workers",
                                  (int)story->cpus, "pattern", patterns[i], "window", window);
         unsigned rank = i == 0 ? RANK_SIGNAL : i < 3 ? RANK_FUTURES : RANK_PATTERNS;
-        bool nested = strcmp(patterns[i], "nested") == 0;
-        add(story, cell, rank,
-            i == 0  ? RANK_PROGRAM
-            : i < 3 ? RANK_PROGRAM_MORE
-                    : RANK_PROGRAM_REST,
-            nested ? rank : RANK_VARIANT);
+        add(story, cell, rank, i < 4);
     }
 }
 
@@ -153,8 +164,7 @@ static void tell_contention(struct story *story) {
             json_t *cell = json_pack("{s:s,s:i,s:i,s:i}", "workload", "contention", "workers",
                                      (int)grid[w], "producers", (int)grid[p], "capacity", 0);
             bool corner = grid[w] == story->cpus && (grid[p] == story->cpus || grid[p] == 1);
-            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID,
-                corner ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST, RANK_VARIANT);
+            add(story, cell, corner ? RANK_CONTENTION : RANK_GRID, corner);
         }
     }
 }
@@ -167,8 +177,7 @@ static void tell_latency(struct story *story) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
                                  (int)workers, "arrivals", "poisson", "service", "exponential",
                                  "service_ns", 20000, "utilisation", loads[i]);
-        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW,
-            i == 0 ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST, RANK_VARIANT);
+        add(story, cell, i == 0 ? RANK_LATENCY : RANK_LATENCY_LOW, i == 0);
     }
     /* Short tasks at 70 %: how many workers are best is another question there. */
     for (unsigned w = 0; w < 3; w++) {
@@ -179,14 +188,13 @@ static void tell_latency(struct story *story) {
         json_t *cell = json_pack("{s:s,s:i,s:s,s:s,s:i,s:i}", "workload", "latency", "workers",
                                  (int)counts[w], "arrivals", "poisson", "service", "exponential",
                                  "service_ns", 2000, "utilisation", 70);
-        add(story, cell, w == 0 ? RANK_LATENCY_LOW : RANK_GRID, RANK_PROGRAM_REST, RANK_VARIANT);
+        add(story, cell, RANK_GRID, false);
     }
 }
 
-/* A cell whose rank says by itself whether programs are worth their start-up there. */
+/* Of a workload whose cells are heads or luxuries. */
 static void tell_one(struct story *story, json_t *cell, unsigned rank) {
-    add(story, must(cell), rank, rank < RANK_MORE ? RANK_PROGRAM_MORE : RANK_PROGRAM_REST,
-        RANK_VARIANT);
+    add(story, must(cell), rank, rank <= RANK_HEAD);
 }
 
 static void tell_wakeup(struct story *story) {
@@ -217,7 +225,7 @@ static void tell_metg(struct story *story) {
         tell_one(story,
                  json_pack("{s:s,s:i,s:i}", "workload", "metg", "workers", (int)workers,
                            "efficiency", wanted_percent[i]),
-                 RANK_MORE);
+                 i == 0 ? RANK_HEAD : RANK_MORE);
     }
 }
 
@@ -259,7 +267,7 @@ static void tell_oversubscribe(struct story *story) {
             tell_one(story,
                      json_pack("{s:s,s:i,s:i}", "workload", "oversubscribe", "workers",
                                (int)(factor * story->cpus), "hogs", (int)(hogs * story->cpus)),
-                     RANK_MORE);
+                     hogs == 0 && factor == 4 ? RANK_HEAD : RANK_MORE);
         }
     }
 }
@@ -270,7 +278,7 @@ static void tell_blocking(struct story *story) {
         tell_one(story,
                  json_pack("{s:s,s:i,s:i,s:i}", "workload", "blocking", "workers",
                            (int)(2 * story->cpus), "share", shares[i], "sleep_ns", 1000000),
-                 RANK_MORE);
+                 shares[i] == 50 ? RANK_HEAD : RANK_MORE);
     }
 }
 
