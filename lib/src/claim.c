@@ -47,6 +47,7 @@ static enum weir__claim remove_from_queue(struct weir_task *task) {
         if (turn < TURNS_BEFORE_SLEEP)
             weir__relax(turn);
         else
+            /* uncovered: the thread that has it must be preempted on its way for long */
             weir__futex_wait(&task->weir__state, state, weir_after(SLEEP_NS));
     }
     return CLAIM_REMOVED;

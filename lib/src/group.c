@@ -268,6 +268,7 @@ static bool take_back(struct weir__group_waiter *waiter) {
         unlist_waiter(waiter);
     weir__unlock(&group->weir__lock);
     if (!listed)
+        /* uncovered: it must be reached between the deadline and this lock */
         weir_future_get(&waiter->reached, NULL, WEIR_FOREVER);
     return !listed;
 }
@@ -297,7 +298,7 @@ static int await_promise(struct weir_group *group, bool for_all, uint64_t deadli
     rc = weir_future_get(&waiter.reached, NULL, deadline_ns);
     pthread_cleanup_pop(0);
     if (rc && take_back(&waiter))
-        rc = 0;
+        rc = 0; /* uncovered: it must be reached between the deadline and the lock */
     weir_future_fini(&waiter.reached);
     return rc;
 }

@@ -1,5 +1,6 @@
 #include <weir/group.h>
 
+#include "platform/lock.h"
 #include "test/group.h"
 
 struct tree {
@@ -204,6 +205,85 @@ static void worker_runs_what_it_waits_for_even_if_that_was_tried_before(void **s
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
+/* ---- Several waiters ---- */
+
+static void *wait_for_ever(void *group) {
+    return (void *)(intptr_t)weir_group_wait(group, NULL, WEIR_FOREVER);
+}
+
+static bool has_waiter(struct weir_group *group) {
+    weir__lock(&group->weir__lock);
+    bool has = group->weir__waiters != NULL;
+    weir__unlock(&group->weir__lock);
+    return has;
+}
+
+static void waiter_that_gives_up_leaves_the_others_waiting(void **state) {
+    struct hold hold;
+    struct weir_group group;
+    void *rc = NULL;
+
+    hold_worker(&hold, state);
+    open_group(&group, hold.pool, WEIR_GROUP_ALL);
+    add(&group, call_echo, NULL);
+    pthread_t other = unit_thread(wait_for_ever, &group);
+    UNTIL(has_waiter(&group));
+    assert_int_equal(weir_group_wait(&group, NULL, weir_after(1000000)), -ETIMEDOUT);
+    assert_true(has_waiter(&group));
+    event_raise(&hold.plug.release);
+    assert_int_equal(pthread_join(other, &rc), 0);
+    assert_int_equal((intptr_t)rc, 0);
+    assert_int_equal(weir_group_fini(&group), 0);
+    let_go(&hold);
+}
+
+struct parting {
+    struct weir_pool *pool;
+    struct weir_group group;
+    struct event ended;
+};
+
+static int end_thread(void *arg, void **value) {
+    (void)value;
+    event_raise(arg);
+    pthread_exit(NULL);
+}
+
+static int wait_until_the_thread_ends(void *arg, void **value) {
+    struct parting *parting = arg;
+    struct weir_future *never = NULL;
+
+    *value = NULL;
+    if (weir_pool_async(parting->pool, end_thread, &parting->ended, &never) != 0)
+        return -EPROTO;
+    weir_future_unref(never);
+    return weir_group_wait(&parting->group, NULL, WEIR_FOREVER);
+}
+
+/* What it ran meanwhile ended the thread: nobody may wake it through its old stack. */
+static void waiter_whose_thread_ends_is_forgotten(void **state) {
+    struct weir_pool_options options = unit_options();
+    struct parting parting = {.ended = {0}};
+    struct plug plug = PLUG;
+    struct weir_future *future = NULL;
+
+    options.wait = WEIR_WAIT_HELP;
+    parting.pool = unit_pool(unit_scheduler(state), 2, &options);
+    open_group(&parting.group, parting.pool, WEIR_GROUP_ALL);
+    add(&parting.group, plug_call, &plug);
+    event_await(&plug.begun, 1); /* the other worker has it: the waiter is left with the rest */
+    assert_int_equal(weir_pool_async(parting.pool, wait_until_the_thread_ends, &parting, &future),
+                     0);
+    event_await(&parting.ended, 1);
+    assert_int_equal(weir_future_get(future, NULL, WEIR_FOREVER), -EOWNERDEAD);
+    weir_future_unref(future);
+    assert_false(has_waiter(&parting.group));
+    event_raise(&plug.release);
+    assert_int_equal(weir_group_wait(&parting.group, NULL, WEIR_FOREVER), 0);
+    assert_int_equal(weir_group_fini(&parting.group), 0);
+    assert_int_equal(weir_pool_free(parting.pool), 0);
+}
+
 /* ---- Shutdown ---- */
 
 static void every_waiter_returns_when_the_pool_is_shut_down(void **state) {
@@ -334,6 +414,8 @@ int main(void) {
         EACH(group_waits_for_the_callbacks_of_its_members),
         EACH(worker_begins_no_member_after_the_deadline),
         EACH(worker_runs_what_it_waits_for_even_if_that_was_tried_before),
+        EACH(waiter_that_gives_up_leaves_the_others_waiting),
+        EACH(waiter_whose_thread_ends_is_forgotten),
         EACH(every_waiter_returns_when_the_pool_is_shut_down),
         EACH(group_may_be_freed_once_its_fini_returns),
         EACH(members_are_added_cancelled_and_awaited_at_the_same_time),

@@ -94,6 +94,7 @@ bool weir__idle_park(struct weir__idle *idle, struct weir__sleeper *sleeper, uin
         return true;
     if (take_off(idle, sleeper))
         return false;
+    /* uncovered: a waker must come between the deadline and the lock */
     weir__parker_park(&sleeper->parker, WEIR_FOREVER);
     return true;
 }

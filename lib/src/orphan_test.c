@@ -172,6 +172,7 @@ struct gathering {
 
 static void child_gathers_nothing(void *arg) {
     struct gathering *gathering = arg;
+    struct weir_pool *own = NULL;
 
     EXPECT(weir_group_wait(&gathering->group, NULL, WEIR_FOREVER) == -EOWNERDEAD);
     EXPECT(weir_group_async(&gathering->group, call_echo, NULL, NULL) == -EOWNERDEAD);
@@ -179,6 +180,9 @@ static void child_gathers_nothing(void *arg) {
     EXPECT(weir_group_fini(&gathering->group) == 0);
     EXPECT(weir_completion_next(gathering->completion, NULL, NULL, WEIR_FOREVER) == -EOWNERDEAD);
     EXPECT(weir_completion_add(gathering->completion, gathering->future, NULL) == -EOWNERDEAD);
+    EXPECT(weir_pool_new(&own, NULL) == 0);
+    EXPECT(weir_completion_async(gathering->completion, own, call_echo, NULL, NULL) == -EOWNERDEAD);
+    EXPECT(weir_pool_free(own) == 0);
     EXPECT(weir_completion_fd(gathering->completion) == -EOWNERDEAD);
     EXPECT(weir_completion_pending(gathering->completion) == 0);
     weir_completion_free(gathering->completion);

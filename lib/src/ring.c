@@ -153,6 +153,7 @@ void weir__ring_close(struct weir__ring *ring) {
 }
 
 bool weir__ring_is_ready(struct weir__ring *ring) {
+    /* uncovered: a second look takes a popper between the two loads of the first */
     for (;;) {
         uint64_t head = atomic_load_explicit(&ring->head, memory_order_seq_cst);
         uint64_t turn = atomic_load_explicit(&slot_at(ring, head)->turn, memory_order_seq_cst);

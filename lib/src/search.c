@@ -61,6 +61,7 @@ void weir__search_gone(struct weir_pool *pool, const struct weir__search *how) {
         weir__search_summon(pool);
     /* One less runs: the others may be all that was waited for. */
     if (pool->scheduler->is_closed(pool))
+        /* uncovered: the pool must close while this thread is on its way out */
         weir__idle_wake_all(&pool->idle);
 }
 

@@ -244,6 +244,7 @@ static void await_visitors(struct weir_pool *pool) {
     uint32_t visitors;
 
     while ((visitors = atomic_load_explicit(&pool->visitors, memory_order_acquire)) != 0)
+        /* uncovered: a visitor must have done what was waited for, and not have left yet */
         weir__futex_wait(&pool->visitors, visitors, WEIR_FOREVER);
 }
 

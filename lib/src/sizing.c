@@ -160,8 +160,8 @@ bool weir__sizing_leave_idle(struct weir_pool *pool, bool searching) {
     return weir__idle_leave(&pool->idle, kept(&pool->sizing), searching);
 }
 
+/* uncovered: a task must come between a worker's leaving and its last look */
 bool weir__sizing_rejoin(struct weir_pool *pool) {
-    /* uncovered: a task must come between a worker's leaving and its last look */
     return weir__idle_hire(&pool->idle, weir__sizing_limit(&pool->sizing), false);
 }
 

@@ -1,123 +1,7 @@
 /* What becomes of a task that finds the pool full, by every policy and on every way in. */
 #include <weir/pool.h>
 
-#include "test/unit.h"
-
-#define CAPACITY 2u
-
-/* A task that tells what became of it, and on which thread. */
-struct told {
-    struct weir_task task;
-    _Atomic unsigned runs, drops;
-    _Atomic int error;
-    pthread_t thread;
-};
-
-static int run_told(struct weir_task *task) {
-    struct told *told = (struct told *)(void *)task;
-
-    told->thread = pthread_self();
-    add_one(&told->runs);
-    return 0;
-}
-
-static void drop_told(struct weir_task *task, int error) {
-    struct told *told = (struct told *)(void *)task;
-
-    told->thread = pthread_self();
-    atomic_store_explicit(&told->error, error, memory_order_relaxed);
-    add_one(&told->drops);
-}
-
-static struct weir_task *told_init(struct told *told) {
-    *told = (struct told){.task = {.run = run_told, .drop = drop_told}};
-    return &told->task;
-}
-
-/* What the hooks rejected and full saw. */
-struct asked {
-    _Atomic unsigned rejections, questions;
-    struct weir_task *rejected, *questioned;
-    struct weir_pool *pool;
-    int error;
-    pthread_t thread;
-    enum weir_full_policy answer;
-    struct event question;
-    void (*before_answer)(struct asked *asked);
-};
-
-static void on_rejected(void *arg, struct weir_task *task, int error) {
-    struct asked *asked = arg;
-
-    asked->rejected = task;
-    asked->error = error;
-    asked->thread = pthread_self();
-    add_one(&asked->rejections);
-}
-
-static enum weir_full_policy on_full(void *arg, struct weir_pool *pool, struct weir_task *task) {
-    struct asked *asked = arg;
-
-    asked->pool = pool;
-    asked->questioned = task;
-    asked->thread = pthread_self();
-    add_one(&asked->questions);
-    event_raise(&asked->question);
-    if (asked->before_answer)
-        asked->before_answer(asked);
-    return asked->answer;
-}
-
-/* A full pool: its worker in a plug, CAPACITY tasks queued. */
-struct full {
-    struct weir_pool *pool;
-    struct plug plug;
-    struct told queued[CAPACITY];
-    struct asked asked;
-};
-
-static void fill(struct full *full, void **state, enum weir_full_policy policy) {
-    struct weir_pool_options options = unit_options();
-
-    memset(full, 0, sizeof *full);
-    options.capacity = CAPACITY;
-    options.full = policy;
-    options.hooks.arg = &full->asked;
-    options.hooks.rejected = on_rejected;
-    options.hooks.full = on_full;
-    full->pool = unit_pool(unit_scheduler(state), 1, &options);
-    assert_int_equal(weir_pool_execute(full->pool, plug_run, &full->plug), 0);
-    event_await(&full->plug.begun, 1);
-    for (unsigned i = 0; i < CAPACITY; i++)
-        assert_int_equal(weir_pool_submit(full->pool, told_init(&full->queued[i])), 0);
-}
-
-/* Releases the worker and frees the pool; what is queued has run but for dropped ones. */
-static void drain(struct full *full, unsigned dropped) {
-    event_raise(&full->plug.release);
-    assert_int_equal(weir_pool_await_idle(full->pool, WEIR_FOREVER), 0);
-    for (unsigned i = 0; i < CAPACITY; i++) {
-        assert_int_equal(number_of(&full->queued[i].runs), i >= dropped);
-        assert_int_equal(number_of(&full->queued[i].drops), i < dropped);
-    }
-    struct weir_pool_stats stats = unit_stats(full->pool);
-    assert_int_equal(stats.submitted, stats.completed + stats.failed + stats.cancelled);
-    assert_int_equal(stats.queued, 0);
-    assert_int_equal(stats.active, 0);
-    unit_free(full->pool);
-}
-
-static void expect_rejection(struct full *full, unsigned n, const struct weir_task *task,
-                             int error) {
-    assert_int_equal(number_of(&full->asked.rejections), n);
-    assert_ptr_equal(full->asked.rejected, task);
-    assert_int_equal(full->asked.error, error);
-    assert_true(pthread_equal(full->asked.thread, pthread_self()));
-}
-
-static void expect_untouched(struct told *told) {
-    assert_int_equal(number_of(&told->runs) + number_of(&told->drops), 0);
-}
+#include "test/full.h"
 
 /* ---- From outside ---- */
 
@@ -224,77 +108,6 @@ static void caller_runs_what_does_not_fit_before_submit_returns(void **state) {
     assert_int_equal(unit_stats(full.pool).rejected, 0);
     assert_int_equal(number_of(&full.asked.rejections), 0);
     drain(&full, 0);
-}
-
-static void discard_drops_the_new_task_at_once_and_ends_its_future(void **state) {
-    struct full full;
-    struct told one, batched[2];
-    struct weir_task *batch[2] = {told_init(&batched[0]), told_init(&batched[1])};
-    struct weir_future *future = NULL;
-
-    fill(&full, state, WEIR_FULL_DISCARD);
-    assert_int_equal(weir_pool_submit(full.pool, told_init(&one)), 0);
-    assert_int_equal(number_of(&one.drops), 1);
-    assert_int_equal(one.error, -ECANCELED);
-    expect_rejection(&full, 1, &one.task, -ECANCELED);
-    assert_int_equal(weir_pool_submit_batch(full.pool, batch, 2), 2);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(number_of(&batched[i].drops), 1);
-    assert_int_equal(weir_pool_async(full.pool, call_echo, NULL, &future), 0);
-    assert_int_equal(weir_future_state(future), WEIR_FUTURE_CANCELLED);
-    assert_int_equal(weir_future_get(future, NULL, WEIR_NOW), -ECANCELED);
-    weir_future_unref(future);
-    assert_int_equal(weir_pool_execute(full.pool, plug_run, NULL), 0);
-    assert_int_equal(unit_stats(full.pool).discarded, 5);
-    assert_int_equal(unit_stats(full.pool).cancelled, 5);
-    assert_int_equal(unit_stats(full.pool).rejected, 0);
-    assert_int_equal(number_of(&full.asked.rejections), 5);
-    drain(&full, 0);
-}
-
-static void discard_oldest_drops_the_longest_queued_and_takes_the_new_one(void **state) {
-    struct full full;
-    struct told one;
-    struct weir_future *futures[2] = {NULL, NULL};
-
-    fill(&full, state, WEIR_FULL_DISCARD_OLDEST);
-    assert_int_equal(weir_pool_submit(full.pool, told_init(&one)), 0);
-    assert_int_equal(number_of(&full.queued[0].drops), 1);
-    assert_int_equal(full.queued[0].error, -ECANCELED);
-    assert_true(pthread_equal(full.queued[0].thread, pthread_self()));
-    assert_int_equal(number_of(&full.queued[1].drops), 0);
-    expect_untouched(&one);
-    expect_rejection(&full, 1, &full.queued[0].task, -ECANCELED);
-    assert_int_equal(weir_pool_async(full.pool, call_echo, NULL, &futures[0]), 0);
-    assert_int_equal(number_of(&full.queued[1].drops), 1);
-    assert_int_equal(weir_pool_async(full.pool, call_echo, NULL, &futures[1]), 0);
-    assert_int_equal(number_of(&one.drops), 1);
-    assert_int_equal(weir_pool_execute(full.pool, plug_run, &full.plug), 0); /* for futures[0] */
-    assert_int_equal(weir_future_get(futures[0], NULL, WEIR_NOW), -ECANCELED);
-    assert_int_equal(unit_stats(full.pool).discarded, 4);
-    assert_int_equal(unit_stats(full.pool).cancelled, 4);
-    assert_int_equal(unit_stats(full.pool).queued, CAPACITY);
-    drain(&full, 2);
-    assert_int_equal(weir_future_get(futures[1], NULL, WEIR_NOW), 0);
-    for (int i = 0; i < 2; i++)
-        weir_future_unref(futures[i]);
-}
-
-static void batch_that_discards_the_oldest_is_accepted_whole(void **state) {
-    struct full full;
-    struct told batched[5];
-    struct weir_task *batch[5];
-
-    fill(&full, state, WEIR_FULL_DISCARD_OLDEST);
-    for (int i = 0; i < 5; i++)
-        batch[i] = told_init(&batched[i]);
-    assert_int_equal(weir_pool_submit_batch(full.pool, batch, 5), 5);
-    assert_int_equal(unit_stats(full.pool).queued, CAPACITY);
-    drain(&full, 2);
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(number_of(&batched[i].drops), i < 3);
-        assert_int_equal(number_of(&batched[i].runs), i >= 3);
-    }
 }
 
 /* ---- The handler ---- */
@@ -565,9 +378,6 @@ int main(void) {
         EACH(block_with_a_deadline_gives_up_at_it),
         EACH(block_waits_for_room_with_one_task_or_a_batch),
         EACH(caller_runs_what_does_not_fit_before_submit_returns),
-        EACH(discard_drops_the_new_task_at_once_and_ends_its_future),
-        EACH(discard_oldest_drops_the_longest_queued_and_takes_the_new_one),
-        EACH(batch_that_discards_the_oldest_is_accepted_whole),
         EACH(handlers_answer_is_what_happens),
         EACH(handler_may_make_room_and_ask_to_try_again),
         EACH(handler_that_says_block_has_the_caller_wait_for_room),

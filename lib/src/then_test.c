@@ -1,3 +1,5 @@
+#include <weir/token.h>
+
 #include "test/fault.h"
 #include "test/unit.h"
 
@@ -308,6 +310,37 @@ static void cancelled_dependent_ends_at_once_and_leaves_its_source_alone(void **
     assert_int_equal(weir_future_fini(&source), 0);
 }
 
+static void cancelled_dependent_stays_so_when_its_source_fails(void **state) {
+    struct weir_future source;
+    struct seen seen = {0};
+
+    (void)state;
+    weir_future_init(&source);
+    struct weir_future *next = then(&source, NULL, &seen, 0);
+    assert_int_equal(weir_future_cancel(next), 0);
+    assert_int_equal(weir_future_fail(&source, -EIO), 0);
+    expect(next, -ECANCELED, WEIR_FUTURE_CANCELLED);
+    assert_int_equal(weir_future_fini(&source), 0);
+}
+
+static void dependent_whose_token_is_cancelled_is_not_called(void **state) {
+    struct weir_future source;
+    struct weir_token token;
+    struct seen seen = {0};
+
+    (void)state;
+    weir_future_init(&source);
+    weir_token_init(&token, NULL, WEIR_FOREVER);
+    struct weir_future *next = then(&source, NULL, &seen, WEIR_THEN_ALWAYS);
+    assert_int_equal(weir_future_set_token(next, &token), 0);
+    assert_int_equal(weir_token_cancel(&token), 0);
+    assert_int_equal(weir_future_set(&source, NULL), 0);
+    expect(next, -ECANCELED, WEIR_FUTURE_CANCELLED);
+    assert_int_equal(number_of(&seen.calls), 0);
+    assert_int_equal(weir_token_fini(&token), 0);
+    assert_int_equal(weir_future_fini(&source), 0);
+}
+
 static void source_that_is_given_up_cancels_its_dependents(void **state) {
     struct weir_future source;
     struct seen seen = {0};
@@ -534,6 +567,8 @@ int main(void) {
         ONCE(many_dependents_of_one_source_each_have_its_value),
         EACH(error_and_cancellation_pass_without_a_call_unless_asked_for),
         ONCE(cancelled_dependent_ends_at_once_and_leaves_its_source_alone),
+        ONCE(cancelled_dependent_stays_so_when_its_source_fails),
+        ONCE(dependent_whose_token_is_cancelled_is_not_called),
         ONCE(source_that_is_given_up_cancels_its_dependents),
         EACH(call_runs_on_the_pool_after_its_source_is_gone),
         EACH(dependent_of_a_pools_future_needs_no_reference_to_it),

@@ -158,7 +158,7 @@ static void leave(struct weir__timers *timers, bool release_pool) {
     atomic_fetch_sub_explicit(&timers->live, 1, memory_order_relaxed);
     bool freed = timers->freed;
     weir__unlock(&timers->lock);
-    if (freed)
+    if (freed) /* uncovered: the pool must be freed while this thread is on its way */
         weir__futex_wake_all(&timers->live); /* the address alone */
 }
 
@@ -271,6 +271,7 @@ static void submit_first(struct weir__timers *timers, struct weir_timer *timer) 
         put_back(timers, timer, weir_after(ROOM_SLICE_NS));
     weir__unlock(&timers->lock);
     if (rc == -ESHUTDOWN) /* the pool has closed since: nobody else would end it */
+        /* uncovered: it must close while the timer is on its way */
         weir_future_cancel(&timer->weir__future);
     let_go(timer);
     weir__lock(&timers->lock);
@@ -352,6 +353,7 @@ static void destroy(struct weir__attachment *attachment) {
     weir__lock(&timers->lock);
     timers->freed = true;
     while ((live = atomic_load_explicit(&timers->live, memory_order_relaxed)) > 0) {
+        /* uncovered: a timer that has ended must not have left yet */
         weir__unlock(&timers->lock);
         weir__futex_wait(&timers->live, live, WEIR_FOREVER);
         weir__lock(&timers->lock);

@@ -152,6 +152,26 @@ static void start_that_fails_has_done_nothing_and_may_be_tried_again(void **stat
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
+static void run_for_which_no_thread_can_be_had_is_put_off(void **state) {
+    struct thread_factory factory = {.failing = 1};
+    struct weir_pool_options options = unit_options();
+    struct weir_timer timer;
+
+    options.on_demand = true;
+    options.hooks.arg = &factory;
+    options.hooks.thread_create = thread_factory_create;
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
+    weir_timer_init(&timer, call_echo, VALUE, 0);
+    assert_int_equal(weir_timer_once(&timer, pool, WEIR_NOW), 0);
+    UNTIL(number_of(&factory.tries) >= 2); /* it is tried again */
+    assert_int_equal(timer_state(&timer), WEIR_FUTURE_PENDING);
+    atomic_store_explicit(&factory.failing, 0, memory_order_release);
+    assert_int_equal(timer_get(&timer), 0);
+    assert_int_equal(weir_timer_runs(&timer), 1);
+    timer_finish(&timer);
+    assert_int_equal(weir_pool_free(pool), 0);
+}
+
 struct starter {
     struct weir_pool *pool;
     struct event *go;
@@ -462,6 +482,7 @@ int main(void) {
         EACH(run_that_is_due_waits_for_room_whatever_the_policy),
         ONCE(one_quiet_thread_serves_all_timers_of_a_pool),
         EACH(start_that_fails_has_done_nothing_and_may_be_tried_again),
+        EACH(run_for_which_no_thread_can_be_had_is_put_off),
         EACH(first_timers_may_be_started_at_the_same_time),
         EACH(drain_runs_what_outlasts_it_and_cancels_the_rest),
         EACH(free_waits_for_a_timer_that_outlasts),

@@ -57,7 +57,7 @@ static bool copy_event(struct weir__event *event, struct copy *copy) {
     uint64_t turn = atomic_load_explicit(&event->turn, memory_order_acquire);
 
     if (turn == 0)
-        return false;
+        return false; /* uncovered: it must be being written at this moment */
     copy->start_ns = atomic_load_explicit(&event->start_ns, memory_order_acquire);
     copy->span_ns = atomic_load_explicit(&event->span_ns, memory_order_acquire);
     copy->flow = atomic_load_explicit(&event->flow, memory_order_acquire);

@@ -250,6 +250,13 @@ static void new_trace_forgets_the_one_before_and_may_be_larger(void **state) {
     root = written(pool, &events);
     assert_int_equal(count_entries(&root, "X", "task"), TASKS);
     forget(&root);
+    assert_int_equal(weir_trace_stop(pool), 0);
+    fault_fail_nth(1);
+    assert_int_equal(weir_trace_start(pool, 8), 0); /* or smaller: that needs no memory */
+    fault_reset();
+    root = written(pool, &events);
+    assert_int_equal(events, 0);
+    forget(&root);
     assert_int_equal(weir_pool_free(pool), 0);
 }
 
