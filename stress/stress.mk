@@ -105,7 +105,7 @@ asan: deps-core ## the same under AddressSanitizer, UBSan and LeakSanitizer
 
 HOURS ?= 8
 
-soak: deps-core-dev ## rotate everything for HOURS=8, a line a minute; ends in build/soak/report.txt
+soak: deps-core-dev ## rotate everything for HOURS=8 (0.1 will do), a line a minute; ends in a report
 	@$(MAKE) -s --no-print-directory $(foreach f,stress tsan-gcc tsan-clang asan,$(call stress_needs,$(f)))
 	@scripts/soak $(HOURS)
 .PHONY: soak

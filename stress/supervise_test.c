@@ -149,6 +149,29 @@ static void bad_options_name_the_nearest_valid_one(void **state) {
     assert_non_null(strstr(a.text, "nowhere.so"));
 }
 
+/* Two turns, the second of a broken pool: a line each, and a report that repeats the finding. */
+static void a_soak_goes_round_and_ends_in_a_report(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a, "FOLDER=build/debug/soak scripts/soak .0017 debug=" FOLDER "reference.so "
+            "debug=" FOLDER "broken.so 2>&1");
+    assert_int_equal(a.code, 1);
+    const char *sum = strstr(a.text, " findings, 0 turns failed");
+    assert_non_null(strstr(a.text, " debug      reference "));
+    assert_non_null(strstr(a.text, " debug      broken "));
+    assert_non_null(sum);
+    assert_non_null(strstr(sum, "\nreplay: "));
+    ask(&a, "cat build/debug/soak/report.txt");
+    assert_non_null(strstr(a.text, " findings, 0 turns failed"));
+    assert_non_null(strstr(a.text, "\nreplay: "));
+    ask(&a, "FOLDER=build/debug/soak scripts/soak 8h 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "a number of hours is needed"));
+    ask(&a, "FOLDER=build/debug/soak scripts/soak 8 debug=nowhere.so 2>&1");
+    assert_int_equal(a.code, 2);
+    assert_non_null(strstr(a.text, "no nowhere.so"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_task_is_called_that),
@@ -162,6 +185,7 @@ int main(void) {
         cmocka_unit_test(the_layer_without_a_bug_is_not_accused),
         cmocka_unit_test(what_does_not_apply_is_said),
         cmocka_unit_test(bad_options_name_the_nearest_valid_one),
+        cmocka_unit_test(a_soak_goes_round_and_ends_in_a_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
