@@ -22,7 +22,7 @@
 #define BOARD_NAME      64
 #define BOARD_OPTIONS   8
 #define BOARD_SITES     96
-#define BOARD_FAULTS    8
+#define BOARD_FAULTS    16
 
 /* What a run was asked for; written by the supervisor before the first child starts. */
 struct settings {
@@ -105,6 +105,8 @@ struct board {
     uint64_t first;
     uint64_t batch_episodes;
     uint64_t batch_end_ns;
+    char quota_group[PATH_MAX]; /* with a quota of CPU time; empty: there is none */
+    char quota_lacks[BOARD_NAME * 2];
     _Atomic(uint32_t) stop;
 
     /* Child to supervisor: where it is. */
@@ -134,6 +136,7 @@ struct board {
     uint64_t fault_episodes[BOARD_FAULTS];
     _Atomic(uint64_t) gusts[BOARD_FAULTS]; /* of a storm; stops of the process */
     struct board_site sites[BOARD_SITES];
+    bool threads_unlimited; /* RLIMIT_NPROC was tried, and does not hold the child back */
 
     uint32_t planned; /* records in use by the episode under way */
     struct record records[BOARD_TASKS];

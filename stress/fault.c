@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stress/limit.h"
 #include "stress/perturb.h"
 
 const struct fault_row fault_rows[FAULTS] = {
@@ -30,6 +31,8 @@ const struct fault_row fault_rows[FAULTS] = {
                     "a hang; time-outs before their deadline"},
     [FAULT_CLOCK] = {"clock", "CLOCK_REALTIME jumps by hours, both ways", "nothing",
                      "a time-out early or late, a hang"},
+    [FAULT_QUOTA] = {"quota", "a control group with 3 ms of CPU time in every 10 ms", "late ends",
+                     "a hang, a loss, a task that starves"},
 };
 
 enum fault fault_find(const char *name) {
@@ -238,6 +241,29 @@ static void *rage(void *arg) {
     return NULL;
 }
 
+static struct {
+    bool entered;
+    uint64_t times; /* before */
+} quota;
+
+static void enter_quota(void) {
+    quota.times = limit_quota_times(board->quota_group);
+    quota.entered = board->quota_group[0] != '\0' && limit_quota_enter(board->quota_group);
+    if (!quota.entered) { /* an episode in fair weather */
+        current = FAULT_NONE;
+    }
+}
+
+static void leave_quota(void) {
+    if (quota.entered) {
+        quota.entered = false;
+        limit_quota_leave(board->quota_group);
+        atomic_fetch_add_explicit(&board->gusts[FAULT_QUOTA],
+                                  limit_quota_times(board->quota_group) - quota.times,
+                                  memory_order_relaxed);
+    }
+}
+
 static bool has_storm(enum fault fault) {
     return fault == FAULT_SIGNALS || fault == FAULT_ONE_CPU || fault == FAULT_SHUFFLE ||
            fault == FAULT_CLOCK;
@@ -248,7 +274,10 @@ void fault_begin(struct board *on, enum fault fault, uint64_t seed) {
     current = fault;
     storm.random = stress_mix(seed ^ UINT64_C(0x73746f726d));
     atomic_store_explicit(&wait_draw, (uint32_t)seed, memory_order_relaxed);
-    board->fault_episodes[fault]++;
+    if (fault == FAULT_QUOTA) {
+        enter_quota();
+    }
+    board->fault_episodes[current]++;
     if (!has_storm(fault)) {
         return;
     }
@@ -265,6 +294,7 @@ void fault_begin(struct board *on, enum fault fault, uint64_t seed) {
 
 void fault_end(void) {
     (void)fault_disarm();
+    leave_quota();
     if (storm.running) {
         atomic_store_explicit(&storm.over, true, memory_order_relaxed);
         pthread_join(storm.thread, NULL);

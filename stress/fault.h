@@ -26,6 +26,7 @@ enum fault {
     FAULT_SHUFFLE,  /* threads are moved between CPUs and change their priority */
     FAULT_STOP,     /* the process is stopped and goes on */
     FAULT_CLOCK,    /* CLOCK_REALTIME jumps by hours */
+    FAULT_QUOTA,    /* the process gets 3 ms of CPU time in every 10 ms, where that is allowed */
     FAULTS,
 };
 

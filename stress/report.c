@@ -1,11 +1,11 @@
 #include "stress/report.h"
 
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "stress/episode.h"
 #include "stress/fault.h"
+#include "stress/sites.h"
 
 #define LOG_LINES 160
 
@@ -163,44 +163,13 @@ static void print_faults(FILE *out, const struct board *b) {
         }
     }
     fprintf(out, "\n");
-}
-
-/* The function that an offset into the subject lies in; "?" without binutils. */
-static void name_place(const struct run *run, uint64_t offset, char *name, size_t size) {
-    char command[PATH_MAX + 64];
-    snprintf(name, size, "?");
-    if (strchr(run->order->settings.subject, '\'') != NULL) {
-        return;
+    if (b->quota_lacks[0] != '\0') {
+        fprintf(out, "  not allowed here: fault=%s: %s\n", fault_rows[FAULT_QUOTA].name,
+                b->quota_lacks);
     }
-    snprintf(command, sizeof(command), "addr2line -f -e '%s' 0x%llx 2>/dev/null",
-             run->order->settings.subject, (unsigned long long)offset - 1);
-    FILE *pipe = popen(command, "r");
-    if (pipe != NULL) {
-        if (fgets(name, (int)size, pipe) != NULL) {
-            name[strcspn(name, "\n")] = '\0';
-        }
-        pclose(pipe);
+    if (b->threads_unlimited) {
+        fprintf(out, "  not allowed here: RLIMIT_NPROC does not hold this user back\n");
     }
-}
-
-/* The places of the subject where calls can be made to fail: visited, and made to fail. */
-static void print_sites(FILE *out, const struct run *run) {
-    unsigned n = 0;
-    for (unsigned i = 0; i < BOARD_SITES; i++) {
-        const struct board_site *s = &run->board->sites[i];
-        uint64_t visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
-        char place[48];
-        if (visits == 0) {
-            continue;
-        }
-        name_place(run, atomic_load_explicit(&s->offset, memory_order_relaxed), place,
-                   sizeof(place));
-        fprintf(out, "%s %s in %s %llu/%llu", n++ == 0 ? "  sites (made to fail/visited):" : ",",
-                s->call, place,
-                (unsigned long long)atomic_load_explicit(&s->injected, memory_order_relaxed),
-                (unsigned long long)visits);
-    }
-    fprintf(out, "%s", n != 0 ? "\n" : "");
 }
 
 void report_coverage(FILE *out, const struct run *run, double seconds) {
@@ -229,7 +198,7 @@ void report_coverage(FILE *out, const struct run *run, double seconds) {
     }
     fprintf(out, "\n");
     print_faults(out, b);
-    print_sites(out, run);
+    sites_print(out, run);
     fprintf(out, "%s in %llu episodes, %.1f s\n",
             run->verdict.word[0] != '\0' ? verdict_name(verdict_code(run->verdict.word))
             : report_is_conclusive(run)  ? "nothing found"

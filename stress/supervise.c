@@ -16,6 +16,7 @@
 
 #include "stress/episode.h"
 #include "stress/fault.h"
+#include "stress/limit.h"
 #include "stress/names.h"
 #include "stress/page.h"
 #include "stress/report.h"
@@ -381,13 +382,31 @@ int supervise_open(struct run *run, const struct order *order) {
     return code;
 }
 
+/* The group that the fault "quota" needs, where that fault may come. */
+static int make_quota(struct board *board) {
+    const char *fault = board->settings.fault;
+    bool named = strcmp(fault, fault_rows[FAULT_QUOTA].name) == 0;
+    if ((fault[0] == '\0' || named) &&
+        !limit_quota_make(board->quota_group, sizeof(board->quota_group), board->quota_lacks,
+                          sizeof(board->quota_lacks)) &&
+        named) {
+        fprintf(stderr, "weir-stress: --fault=%s: not allowed here: %s\n", fault,
+                board->quota_lacks);
+        return VERDICT_USAGE;
+    }
+    return VERDICT_NOTHING;
+}
+
 int supervise_run(struct run *run) {
     struct sigaction on = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &on, NULL);
     sigaction(SIGTERM, &on, NULL);
     run->start_ns = supervise_now_ns();
     run->end_ns = run->start_ns + (uint64_t)(run->order->budget_s * 1e9);
-    int code = VERDICT_NOTHING;
+    int code = make_quota(run->board);
+    if (code != VERDICT_NOTHING) {
+        return code;
+    }
     while (code == VERDICT_NOTHING && !interrupted && supervise_now_ns() < run->end_ns) {
         code = run_batch(run);
     }
@@ -407,6 +426,9 @@ int supervise_run(struct run *run) {
 
 void supervise_close(struct run *run) {
     if (run->board != NULL) {
+        if (run->board->quota_group[0] != '\0') {
+            limit_quota_remove(run->board->quota_group);
+        }
         munmap(run->board, sizeof(struct board));
         close(run->board_fd);
         close(run->log_fd);

@@ -117,6 +117,40 @@ static void the_correct_pool_is_not_accused(void **state) {
     assert_null(strstr(a.text, "not applicable"));
 }
 
+/* The kernel holds back what it can be told to; where it cannot, the summary or the error says so.
+ */
+static void limits_of_the_kernel_are_met_or_told(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a, HARNESS " run --subject=" FOLDER "reference.so --scenario=exhaustion --budget=3 2>&1");
+    assert_int_equal(a.code, 0);
+    bool limited = strstr(a.text, "lives under a limit of threads 0") == NULL;
+    assert_true(limited != (strstr(a.text, "not allowed here: RLIMIT_NPROC") != NULL));
+    ask(&a, HARNESS " run --subject=" FOLDER "reference.so --scenario=exactly_once --fault=quota "
+                    "--budget=2 2>&1");
+    if (a.code == 0) {
+        assert_non_null(strstr(a.text, "quota ")); /* episodes, and how often it held them back */
+        assert_null(strstr(a.text, "quota 0"));
+        assert_non_null(strstr(strstr(a.text, "quota "), " ("));
+    } else {
+        assert_int_equal(a.code, 2);
+        assert_non_null(strstr(a.text, "--fault=quota: not allowed here: "));
+    }
+}
+
+static void places_that_can_fail_are_listed_visited_or_not(void **state) {
+    (void)state;
+    static struct answer a;
+    ask(&a,
+        HARNESS " run --subject=" FOLDER "reference.so --scenario=fork_outside --budget=1 2>&1");
+    const char *visited = strstr(a.text, "  sites (made to fail/visited): ");
+    const char *rest = strstr(a.text, "  sites not visited: ");
+    assert_true(visited != NULL && rest != NULL && visited < rest);
+    assert_non_null(strstr(visited, "pthread_create in pool_open 0/"));
+    assert_true(strstr(rest, "pthread_create in pool_open") == NULL);
+    assert_non_null(strstr(rest, "pthread_cond_wait in pool_release")); /* there are no tickets */
+}
+
 static void the_layer_without_a_bug_is_not_accused(void **state) {
     (void)state;
     static struct answer a;
@@ -183,6 +217,8 @@ int main(void) {
         cmocka_unit_test(a_replay_line_finds_it_again),
         cmocka_unit_test(the_correct_pool_is_not_accused),
         cmocka_unit_test(the_layer_without_a_bug_is_not_accused),
+        cmocka_unit_test(limits_of_the_kernel_are_met_or_told),
+        cmocka_unit_test(places_that_can_fail_are_listed_visited_or_not),
         cmocka_unit_test(what_does_not_apply_is_said),
         cmocka_unit_test(bad_options_name_the_nearest_valid_one),
         cmocka_unit_test(a_soak_goes_round_and_ends_in_a_report),

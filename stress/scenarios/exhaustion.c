@@ -2,7 +2,8 @@
  * exhaustion: when threads or memory run out a call fails and nothing else happens.
  *
  * The first, second, ... call of pthread_create or malloc that the pool makes is refused, in one
- * life of a pool each, until a life is not met any more. A pool that could not be opened leaves
+ * life of a pool each, until a life is not met any more. Or the kernel allows no thread, one, two,
+ * ... (RLIMIT_NPROC), and then as many as are wanted. A pool that could not be opened leaves
  * nothing behind; one that was opened, with fewer threads perhaps, runs what it accepts.
  */
 #include <errno.h>
@@ -10,6 +11,7 @@
 
 #include "stress/episode.h"
 #include "stress/fault.h"
+#include "stress/limit.h"
 
 #define TASKS 10
 #define LIVES 40
@@ -89,8 +91,23 @@ static bool live(struct episode *e) {
     return true;
 }
 
-static void run(struct episode *e) {
-    enum fault_site site = episode_below(e, 2) == 0 ? SITE_THREAD : SITE_MEMORY;
+static void limited_lives(struct episode *e) {
+    episode_phase(e, "lives of a pool under a limit of threads");
+    for (unsigned n = 0; n < e->spec->workers; n++) {
+        if (!limit_threads(n)) {
+            e->board->threads_unlimited = n == 0; /* later ones: others have come or gone */
+            break;
+        }
+        (void)live(e);
+        limit_threads_end();
+        episode_reach(e, 2, 1);
+    }
+    if (!live(e)) {
+        episode_fail(e, "open failed", "open failed when the limit of threads had gone");
+    }
+}
+
+static void refused_lives(struct episode *e, enum fault_site site) {
     episode_phase(e, site == SITE_THREAD ? "lives of a pool without threads"
                                          : "lives of a pool without memory");
     for (unsigned n = 0; n < LIVES; n++) {
@@ -107,10 +124,23 @@ static void run(struct episode *e) {
     }
 }
 
+static void run(struct episode *e) {
+    switch (episode_below(e, 3)) {
+    case 0:
+        refused_lives(e, SITE_THREAD);
+        break;
+    case 1:
+        refused_lives(e, SITE_MEMORY);
+        break;
+    default:
+        limited_lives(e);
+    }
+}
+
 const struct scenario scenario_exhaustion = {
     .name = "exhaustion",
     .invariant = "when threads or memory run out a call fails, and nothing is lost or left behind",
     .needs = NEEDS_EXHAUSTION,
-    .reach = {"threads refused", "allocations refused"},
+    .reach = {"threads refused", "allocations refused", "lives under a limit of threads"},
     .run = run,
 };
