@@ -274,6 +274,7 @@ static void respawned_pool_works_in_the_child_and_in_its_child(void *arg) {
 static void respawned_pool_is_empty_and_works(void **state) {
     struct scene scene;
 
+    unit_needs_threads_in_child();
     set_scene(&scene, state, WEIR_FORK_RESPAWN, NULL);
     in_child(child_works, &scene);
     in_child(respawned_pool_works_in_the_child_and_in_its_child, &scene);
@@ -317,6 +318,7 @@ static void adopts_with_faults(void *arg) {
 static void adoption_without_threads_says_so_and_may_be_tried_again(void **state) {
     struct scene scene;
 
+    unit_needs_threads_in_child();
     set_scene(&scene, state, WEIR_FORK_RESPAWN, NULL);
     in_child(adopts_with_faults, &scene);
     end_scene(&scene);
@@ -366,7 +368,7 @@ static void forks_among_submissions_leave_every_child_a_whole_pool(void **state)
     struct weir_pool_options options;
     pthread_t threads[2];
 
-    unit_needs_whole_fork();
+    unit_needs_threads_in_child();
     weir_pool_options_init(&options);
     options.fork = WEIR_FORK_RESPAWN;
     options.capacity = 64;

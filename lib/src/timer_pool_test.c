@@ -362,41 +362,46 @@ static int use_inherited(struct inherited *inherited) {
     return weir_timer_fini(&inherited->late) == 0 ? 0 : 8;
 }
 
-static void child_of_fork_is_told_of_the_parent_s_timers(void **state) {
-    const enum weir_fork_mode modes[2] = {WEIR_FORK_ERROR, WEIR_FORK_RESPAWN};
+static void expect_child_is_told(void **state, enum weir_fork_mode mode) {
+    struct inherited inherited = {.respawns = mode == WEIR_FORK_RESPAWN};
+    struct weir_pool_options options;
+    int status = -1;
 
-    unit_needs_whole_fork();
-    for (int i = 0; i < 2; i++) {
-        struct weir_pool_options options;
-        struct inherited inherited = {.respawns = i == 1};
-        int status = -1;
-
-        weir_pool_options_init(&options);
-        options.fork = modes[i];
-        inherited.pool = unit_pool(unit_scheduler(state), 2, &options);
-        held_init(&inherited.running, 0);
-        weir_timer_init(&inherited.waiting, call_echo, NULL, 0);
-        weir_timer_init(&inherited.late, call_echo, NULL, 0);
-        assert_int_equal(weir_timer_once(&inherited.running.timer, inherited.pool, WEIR_NOW), 0);
-        assert_int_equal(weir_timer_once(&inherited.waiting, inherited.pool, weir_after(LATER)), 0);
-        event_await(&inherited.running.plug.begun, 1);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            alarm(unit_limit_s(30));
-            _exit(use_inherited(&inherited));
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 0);
-        event_raise(&inherited.running.plug.release);
-        assert_int_equal(timer_get(&inherited.running.timer), 0);
-        assert_int_equal(weir_timer_cancel(&inherited.waiting), 0);
-        assert_int_equal(weir_pool_free(inherited.pool), 0);
-        timer_finish(&inherited.waiting);
-        timer_finish(&inherited.late);
-        timer_finish(&inherited.running.timer);
+    weir_pool_options_init(&options);
+    options.fork = mode;
+    inherited.pool = unit_pool(unit_scheduler(state), 2, &options);
+    held_init(&inherited.running, 0);
+    weir_timer_init(&inherited.waiting, call_echo, NULL, 0);
+    weir_timer_init(&inherited.late, call_echo, NULL, 0);
+    assert_int_equal(weir_timer_once(&inherited.running.timer, inherited.pool, WEIR_NOW), 0);
+    assert_int_equal(weir_timer_once(&inherited.waiting, inherited.pool, weir_after(LATER)), 0);
+    event_await(&inherited.running.plug.begun, 1);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(unit_limit_s(30));
+        _exit(use_inherited(&inherited));
     }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    event_raise(&inherited.running.plug.release);
+    assert_int_equal(timer_get(&inherited.running.timer), 0);
+    assert_int_equal(weir_timer_cancel(&inherited.waiting), 0);
+    assert_int_equal(weir_pool_free(inherited.pool), 0);
+    timer_finish(&inherited.waiting);
+    timer_finish(&inherited.late);
+    timer_finish(&inherited.running.timer);
+}
+
+static void child_of_fork_is_told_of_the_parent_s_timers(void **state) {
+    unit_needs_whole_fork();
+    expect_child_is_told(state, WEIR_FORK_ERROR);
+}
+
+static void child_of_fork_may_start_timers_on_a_respawned_pool(void **state) {
+    unit_needs_threads_in_child();
+    expect_child_is_told(state, WEIR_FORK_RESPAWN);
 }
 
 /* ---- Everything at once ---- */
@@ -490,6 +495,7 @@ int main(void) {
         EACH(running_series_ends_with_drain_after_its_run),
         EACH(pool_that_was_never_started_drops_its_timers),
         EACH(child_of_fork_is_told_of_the_parent_s_timers),
+        EACH(child_of_fork_may_start_timers_on_a_respawned_pool),
         EACH(timers_are_run_cancelled_and_freed_at_the_same_time),
         EACH(timers_are_cancelled_while_their_pool_is_freed),
     };

@@ -256,8 +256,10 @@ static void worker_of_a_node_runs_on_its_cpus(void **state) {
     struct weir_pool_options options = unit_options();
     struct where where;
 
-    if (!weir__placement_node("/", 0, &cpus.set, sizeof cpus))
-        skip(); /* a kernel that tells of no nodes */
+    if (!weir__placement_node("/", 0, &cpus.set, sizeof cpus)) {
+        print_message("skipped: the kernel tells of no nodes\n");
+        skip();
+    }
     options.numa_node = 0;
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
     ask_where(pool, &where);

@@ -205,6 +205,16 @@ void unit_needs_whole_fork(void) {
 #endif
 }
 
+void unit_needs_threads_in_child(void) {
+    const char *runner = getenv("UNIT_RUNNER");
+
+    unit_needs_whole_fork();
+    if (runner && strncmp(runner, "qemu-", 5) == 0) {
+        print_message("skipped: qemu-user crashes when the child of a fork starts a thread\n");
+        skip();
+    }
+}
+
 int unit_setup(void **state) {
     (void)state;
 #ifdef WEIR_STRESS

@@ -104,6 +104,9 @@ bool unit_is_slow(void);
  * or not allocate: under ThreadSanitizer and AddressSanitizer. Such a test runs without them, and
  * under valgrind. */
 void unit_needs_whole_fork(void);
+/* And where such a child may do anything but start a thread: under qemu's user emulation, which
+ * scripts/unit was told to use. */
+void unit_needs_threads_in_child(void);
 int unit_setup(void **state);
 int unit_teardown(void **state);
 enum weir_scheduler unit_scheduler(void **state);

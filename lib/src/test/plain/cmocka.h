@@ -91,10 +91,13 @@ static inline void plain_true(int is, const char *text, const char *file, int li
 #define fail_msg(...)                                                                              \
     (printf(__VA_ARGS__), printf("\n"), plain_fail(__FILE__, __LINE__, "fail_msg"))
 
+#define print_message(...) printf(__VA_ARGS__)
+
 #define skip() longjmp(plain_test->failed, PLAIN_SKIPPED)
 
 enum { PLAIN_FAILED = 1, PLAIN_SKIPPED = 2 };
 
+/* Gives the outcome. */
 static inline int plain_run_one(const struct CMUnitTest *test) {
     struct plain_test own = {.thread = pthread_self()};
     void *state = test->initial_state;
@@ -117,17 +120,22 @@ static inline int plain_run_one(const struct CMUnitTest *test) {
                                       : "     OK",
            test->name);
     plain_test = NULL;
-    return outcome == PLAIN_FAILED;
+    return outcome;
 }
 
 static inline int plain_run(const char *name, const struct CMUnitTest *tests, size_t n) {
-    int failed = 0;
+    int failed = 0, skipped = 0;
 
     printf("[==========] %s: Running %zu test(s).\n", name, n);
-    for (size_t i = 0; i < n; i++)
-        failed += plain_run_one(&tests[i]);
+    for (size_t i = 0; i < n; i++) {
+        int outcome = plain_run_one(&tests[i]);
+        failed += outcome == PLAIN_FAILED;
+        skipped += outcome == PLAIN_SKIPPED;
+    }
     printf("[==========] %s: %zu test(s) run.\n", name, n);
-    printf("[  PASSED  ] %zu test(s).\n", n - (size_t)failed);
+    printf("[  PASSED  ] %zu test(s).\n", n - (size_t)(failed + skipped));
+    if (skipped)
+        printf("[  SKIPPED ] %s: %d test(s), listed below:\n", name, skipped);
     if (failed)
         printf("[  FAILED  ] %s: %d test(s), listed below:\n", name, failed);
     return failed;
