@@ -142,10 +142,11 @@ static void pool_whose_hooks_want_exact_times_tells_the_age_too(void **state) {
 
 /* ---- The stamps themselves ---- */
 
-static bool is_stamped(struct weir__age *age, bool now) {
+static bool is_stamped(struct weir__age *age, uint64_t number) {
     struct weir_task task = WEIR_TASK_INIT(NULL);
 
-    weir__age_stamp(age, &task, now);
+    if (weir__age_is_due(age, number))
+        weir__age_stamp(age, &task);
     return atomic_load_explicit(&task.weir__queued_ns, memory_order_relaxed) != 0;
 }
 
@@ -155,21 +156,31 @@ static void stamps_become_rare_in_a_burst_and_dense_when_time_passes(void **stat
     unsigned stamps = 0, gap = 0, longest = 0;
 
     (void)state;
-    assert_true(is_stamped(&age, false));
-    for (int i = 0; i < TASKS; i++) {
-        bool stamped = is_stamped(&age, false);
+    assert_true(is_stamped(&age, 0));
+    for (unsigned i = 1; i < TASKS; i++) {
+        bool stamped = is_stamped(&age, i);
         stamps += stamped;
         gap = stamped ? 0 : gap + 1;
         longest = gap > longest ? gap : longest;
     }
-    assert_in_range(stamps, TASKS / (WEIR__STAMP_EVERY_MOST + 1), TASKS / 8);
-    assert_int_equal(longest, WEIR__STAMP_EVERY_MOST);
-    assert_true(is_stamped(&age, true)); /* an empty queue's first one always */
+    assert_in_range(stamps, TASKS / WEIR__STAMP_EVERY_MOST, TASKS / 4);
+    assert_int_equal(longest, WEIR__STAMP_EVERY_MOST - 1);
     let_pass(TICK_NS);
-    while (!is_stamped(&age, false))
-        ;
+    assert_true(is_stamped(&age, 0)); /* a multiple of any distance */
     let_pass(TICK_NS);
-    assert_true(is_stamped(&age, false));
+    assert_true(is_stamped(&age, 1)); /* since time had passed before the last */
+}
+
+static void what_follows_a_workers_sleep_is_stamped(void **state) {
+    struct weir__age age = {0};
+    unsigned number = 0;
+
+    (void)state;
+    while (is_stamped(&age, number))
+        number++;
+    assert_false(is_stamped(&age, number));
+    weir__age_expect(&age);
+    assert_true(is_stamped(&age, number));
 }
 
 static void stamp_that_a_task_has_is_kept(void **state) {
@@ -179,17 +190,53 @@ static void stamp_that_a_task_has_is_kept(void **state) {
 
     (void)state;
     atomic_store_explicit(&task.weir__queued_ns, 42, memory_order_relaxed);
-    weir__age_stamp(&age, &task, true);
+    assert_true(weir__age_stamp(&age, &task));
     assert_int_equal(atomic_load_explicit(&task.weir__queued_ns, memory_order_relaxed), 42);
-    weir__age_pass(&passed_ns, &task);
+    weir__age_pass(&passed_ns, 42);
     assert_int_equal(passed_ns, 42);
-    atomic_store_explicit(&task.weir__queued_ns, 0, memory_order_relaxed);
-    weir__age_pass(&passed_ns, &task);
+    weir__age_pass(&passed_ns, 0);
     assert_int_equal(passed_ns, 42); /* one without a stamp says nothing */
-    assert_int_equal(weir__age_of(&passed_ns, WEIR_FOREVER), 0);
-    assert_true(weir__age_of(&passed_ns, 0) > 0);
-    passed_ns = 0;
-    assert_int_equal(weir__age_of(&passed_ns, 0), 0);
+    assert_int_equal(weir__age_since(WEIR_FOREVER), 0);
+    assert_true(weir__age_since(42) > 0);
+}
+
+/* The log of a full ring of any capacity still knows the stamp before its head. */
+static void log_reaches_back_to_the_head_of_a_full_queue(void **state) {
+    enum { CAPACITY_MOST = 40 };
+    _Atomic uint64_t words[WEIR__AGE_WORDS(CAPACITY_MOST)];
+
+    (void)state;
+    for (size_t capacity = 1; capacity <= CAPACITY_MOST; capacity++) {
+        struct weir__age age = {0};
+        struct weir__age_log log;
+        weir__age_log_init(&log, words, WEIR__AGE_WORDS(capacity));
+        assert_int_equal(weir__age_log_of(&log, 0), 0);
+        for (uint64_t tail = 0; tail < 5 * WEIR__AGE_WORDS(CAPACITY_MOST); tail++) {
+            if (weir__age_is_due(&age, tail))
+                weir__age_log_stamp(&log, &age, tail);
+            uint64_t head = tail + 1 >= capacity ? tail + 1 - capacity : 0;
+            assert_in_range(weir__age_log_of(&log, head), 1, UINT64_C(1000000000));
+        }
+    }
+}
+
+/* Each of a time gets its own age, those of an earlier lap none. */
+static void log_tells_laps_apart(void **state) {
+    _Atomic uint64_t words[WEIR__AGE_WORDS(2)];
+    const uint64_t count = WEIR__AGE_WORDS(2);
+    struct weir__age age = {0};
+    struct weir__age_log log;
+
+    (void)state;
+    weir__age_log_init(&log, words, count);
+    weir__age_log_stamp(&log, &age, 3);
+    let_pass(3 * TICK_NS);
+    weir__age_log_stamp(&log, &age, 4);
+    assert_true(weir__age_log_of(&log, 3) >= 2 * TICK_NS);
+    assert_in_range(weir__age_log_of(&log, 4), 0, 2 * TICK_NS);
+    assert_true(weir__age_log_of(&log, 3 + 1000 * count) == 0);
+    weir__age_log_stamp(&log, &age, 3 + count);
+    assert_int_equal(weir__age_log_of(&log, 3), 0);
 }
 
 int main(void) {
@@ -200,7 +247,10 @@ int main(void) {
         EACH(oldest_of_all_bands_counts),
         EACH(pool_whose_hooks_want_exact_times_tells_the_age_too),
         ONCE(stamps_become_rare_in_a_burst_and_dense_when_time_passes),
+        ONCE(what_follows_a_workers_sleep_is_stamped),
         ONCE(stamp_that_a_task_has_is_kept),
+        ONCE(log_reaches_back_to_the_head_of_a_full_queue),
+        ONCE(log_tells_laps_apart),
     };
     return cmocka_run_group_tests_name("age", tests, NULL, NULL);
 }

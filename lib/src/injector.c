@@ -75,11 +75,10 @@ static bool append(struct weir__injector *injector, struct weir_task *task) {
     weir__task_set_place(task, (uintptr_t)injector);
     if (!weir__task_mark_queued(task))
         return false;
-    weir__age_stamp(&band->age, task, band->head == NULL);
     uint64_t accepted = atomic_load_explicit(&injector->accepted, memory_order_relaxed);
     atomic_store_explicit(&injector->accepted, accepted + 1, memory_order_release);
     link_last(band, task);
-    return true;
+    return !weir__age_is_due(&band->age, band->appended++) || weir__age_stamp(&band->age, task);
 }
 
 int weir__injector_append_locked(struct weir__injector *injector, struct weir_task *task) {
@@ -115,7 +114,8 @@ static struct weir_task *unlink_to_move(struct weir__injector_band *band) {
 
     if (task) {
         unlink_task(band, task);
-        weir__age_pass(&band->passed_ns, task);
+        weir__age_pass(&band->passed_ns,
+                       atomic_load_explicit(&task->weir__queued_ns, memory_order_relaxed));
     }
     return task;
 }
@@ -230,6 +230,11 @@ void weir__injector_close(struct weir__injector *injector) {
     pthread_mutex_unlock(&injector->mutex);
 }
 
+void weir__injector_ran_dry(struct weir__injector *injector) {
+    for (uint32_t i = 0; i < injector->bands_count; i++)
+        weir__age_expect(&injector->bands[i].age);
+}
+
 uint64_t weir__injector_oldest_ns(struct weir__injector *injector) {
     uint64_t oldest_ns = 0;
 
@@ -237,10 +242,14 @@ uint64_t weir__injector_oldest_ns(struct weir__injector *injector) {
         return 0;
     pthread_mutex_lock(&injector->mutex);
     for (uint32_t i = 0; i < injector->bands_count; i++) {
-        struct weir_task *head = injector->bands[i].head;
+        struct weir__injector_band *band = &injector->bands[i];
+        if (!band->head)
+            continue;
         uint64_t stamp_ns =
-            head ? atomic_load_explicit(&head->weir__queued_ns, memory_order_relaxed) : 0;
-        uint64_t age_ns = head ? weir__age_of(&injector->bands[i].passed_ns, stamp_ns) : 0;
+            atomic_load_explicit(&band->head->weir__queued_ns, memory_order_relaxed);
+        if (stamp_ns == 0)
+            stamp_ns = atomic_load_explicit(&band->passed_ns, memory_order_relaxed);
+        uint64_t age_ns = stamp_ns ? weir__age_since(stamp_ns) : 0;
         oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
     }
     pthread_mutex_unlock(&injector->mutex);

@@ -23,6 +23,7 @@
 
 struct weir__injector_band {
     struct weir_task *head, *tail;
+    uint64_t appended;
     struct weir__age age;
     _Atomic uint64_t passed_ns;
 };
@@ -64,6 +65,9 @@ struct weir_task *weir__injector_harvest(struct weir__injector *injector, struct
 
 /* From now on push fails. */
 void weir__injector_close(struct weir__injector *injector);
+
+/* A worker that found nothing is about to sleep: what comes next has its age told exactly. */
+void weir__injector_ran_dry(struct weir__injector *injector);
 
 /* How long the oldest task has been here; 0: there is none. */
 uint64_t weir__injector_oldest_ns(struct weir__injector *injector);

@@ -16,7 +16,6 @@ void weir__ring_init(struct weir__ring *ring, struct weir__ring_slot *slots, siz
     for (size_t i = 0; i < capacity; i++) {
         atomic_init(&slots[i].turn, 2 * i);
         atomic_init(&slots[i].task, NULL);
-        atomic_init(&slots[i].queued_ns, 0);
     }
 }
 
@@ -52,10 +51,8 @@ enum weir__ring_result weir__ring_push(struct weir__ring *ring, struct weir_task
         return result;
     struct weir__ring_slot *slot = slot_at(ring, position);
     weir__task_set_place(task, (uintptr_t)&slot->task | WEIR__PLACE_SLOT);
-    weir__age_stamp(&ring->age, task, false);
-    atomic_store_explicit(&slot->queued_ns,
-                          atomic_load_explicit(&task->weir__queued_ns, memory_order_relaxed),
-                          memory_order_relaxed);
+    if (weir__age_is_due(&ring->age, position))
+        weir__age_log_stamp(&ring->log, &ring->age, position);
     /* Before it is marked queued: from then on a claimer may empty the slot. */
     atomic_store_explicit(&slot->task, task, memory_order_release);
     if (!weir__task_mark_queued(task)) {
@@ -104,9 +101,6 @@ static struct weir_task *empty(struct weir__ring *ring, uint64_t position) {
     struct weir__ring_slot *slot = slot_at(ring, position);
     struct weir_task *task = atomic_exchange_explicit(&slot->task, NULL, memory_order_acq_rel);
 
-    /* Before the slot is given up; the task is ours, or a claimer waits for us to let go. */
-    if (task)
-        weir__age_pass(&ring->passed_ns, task);
     atomic_store_explicit(&slot->turn, 2 * (position + ring->capacity), memory_order_seq_cst);
     return task;
 }
@@ -142,7 +136,9 @@ struct weir_task *weir__ring_harvest(struct weir__ring *ring, struct weir_task *
         rest = task;
     }
     bool closed = atomic_load_explicit(&ring->tail, memory_order_relaxed) & CLOSED;
+    struct weir__age_log log = ring->log;
     weir__ring_init(ring, ring->slots, ring->capacity);
+    weir__age_log_init(&ring->log, log.words, log.count);
     if (closed)
         weir__ring_close(ring);
     return rest;
@@ -174,9 +170,7 @@ uint64_t weir__ring_pushed(struct weir__ring *ring) {
 }
 
 uint64_t weir__ring_oldest_ns(struct weir__ring *ring) {
-    if (!weir__ring_is_ready(ring))
+    if (!ring->log.words || !weir__ring_is_ready(ring))
         return 0;
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    uint64_t stamp_ns = atomic_load_explicit(&slot_at(ring, head)->queued_ns, memory_order_relaxed);
-    return weir__age_of(&ring->passed_ns, stamp_ns);
+    return weir__age_log_of(&ring->log, atomic_load_explicit(&ring->head, memory_order_relaxed));
 }

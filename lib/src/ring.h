@@ -41,7 +41,6 @@
 struct weir__ring_slot {
     _Atomic uint64_t turn;
     weir__slot task;
-    _Atomic uint64_t queued_ns; /* the task's stamp; it may not be read through the task */
 };
 
 struct weir__ring {
@@ -50,8 +49,8 @@ struct weir__ring {
     size_t mask; /* capacity - 1 when it is a power of two, else 0 */
     _Alignas(64) _Atomic uint64_t tail;
     struct weir__age age;
+    struct weir__age_log log; /* set after init by who wants to know ages */
     _Alignas(64) _Atomic uint64_t head;
-    _Atomic uint64_t passed_ns;
 };
 
 /* slots: memory for capacity slots, which the caller keeps. */

@@ -125,20 +125,10 @@ static struct weir_task *pop(struct weir_pool *pool, bool rarest, bool despite_p
     return task;
 }
 
-/* The rings are empty: whatever comes next is stamped (see age.h). */
-static void expect_stamps(struct weir_pool *pool) {
-    for (uint32_t band = 0; band < pool->bands; band++)
-        if (atomic_load_explicit(&pool->rings[band].age.left, memory_order_relaxed) > 0)
-            atomic_store_explicit(&pool->rings[band].age.left, 0, memory_order_relaxed);
-}
-
 static struct weir_task *look(struct weir__worker *worker) {
     if (weir__pool_is_paused(worker->pool))
         return NULL;
-    struct weir_task *task = pop(worker->pool, ++worker->ticks % FAIR_TICKS == 0, false);
-    if (!task)
-        expect_stamps(worker->pool);
-    return task;
+    return pop(worker->pool, ++worker->ticks % FAIR_TICKS == 0, false);
 }
 
 static bool is_visible(struct weir_pool *pool) {
@@ -193,20 +183,36 @@ static void abandon(struct weir__worker *worker) {
 
 /* ---- The rest ---- */
 
+/* Slots, and behind them the log of ages. 0: more than there can be. */
+static size_t bytes_of_ring(size_t capacity) {
+    size_t rest = (WEIR__STAMP_EVERY_MOST - 1) * sizeof(uint64_t);
+    size_t each = sizeof(struct weir__ring_slot) + sizeof(uint64_t);
+
+    return capacity > (SIZE_MAX - rest) / each ? 0 : capacity * each + rest;
+}
+
+static void init_ring(struct weir__ring *ring, void *memory, size_t capacity) {
+    struct weir__ring_slot *slots = memory;
+
+    weir__ring_init(ring, slots, capacity);
+    weir__age_log_init(&ring->log, (_Atomic uint64_t *)(void *)(slots + capacity),
+                       WEIR__AGE_WORDS(capacity));
+}
+
 static int init(struct weir_pool *pool, const struct weir_pool_options *options) {
     size_t capacity = options->capacity ? options->capacity : DEFAULT_CAPACITY;
-    size_t bytes = capacity * sizeof(struct weir__ring_slot);
+    size_t bytes = bytes_of_ring(capacity);
 
-    if (capacity > SIZE_MAX / sizeof(struct weir__ring_slot))
+    if (bytes == 0)
         return -ENOMEM;
     pool->rings = weir__alloc_lines(&pool->host.allocator, pool->bands * sizeof *pool->rings);
     if (!pool->rings)
         return -ENOMEM;
     for (uint32_t band = 0; band < pool->bands; band++) {
-        struct weir__ring_slot *slots = weir__alloc(&pool->host.allocator, bytes);
-        if (!slots)
+        void *memory = weir__alloc(&pool->host.allocator, bytes);
+        if (!memory)
             return -ENOMEM;
-        weir__ring_init(&pool->rings[band], slots, capacity);
+        init_ring(&pool->rings[band], memory, capacity);
     }
     pool->capacity = pool->options.capacity = capacity;
     weir__room_init(&pool->room, pool->bands > 1 ? capacity : 0);
@@ -217,8 +223,7 @@ static void destroy(struct weir_pool *pool) {
     for (uint32_t band = 0; pool->rings && band < pool->bands; band++) {
         struct weir__ring *ring = &pool->rings[band];
         if (ring->slots)
-            weir__free(&pool->host.allocator, ring->slots,
-                       ring->capacity * sizeof(struct weir__ring_slot));
+            weir__free(&pool->host.allocator, ring->slots, bytes_of_ring(ring->capacity));
     }
     if (pool->rings)
         weir__free(&pool->host.allocator, pool->rings, pool->bands * sizeof *pool->rings);
@@ -290,6 +295,11 @@ static uint64_t oldest_ns(struct weir_pool *pool) {
     return oldest;
 }
 
+static void ran_dry(struct weir_pool *pool) {
+    for (uint32_t band = 0; band < pool->bands; band++)
+        weir__age_expect(&pool->rings[band].age);
+}
+
 const struct weir__scheduler weir__ringed = {
     .init = init,
     .destroy = destroy,
@@ -311,4 +321,5 @@ const struct weir__scheduler weir__ringed = {
     .accepted = accepted,
     .wakes = wakes,
     .oldest_ns = oldest_ns,
+    .ran_dry = ran_dry,
 };

@@ -59,6 +59,8 @@ struct weir__scheduler {
     uint64_t (*accepted)(struct weir_pool *pool); /* by shared queues, which count themselves */
     uint64_t (*wakes)(struct weir_pool *pool);
     uint64_t (*oldest_ns)(struct weir_pool *pool);
+    /* A worker that found nothing is about to sleep: see age.h. */
+    void (*ran_dry)(struct weir_pool *pool);
 };
 
 extern const struct weir__scheduler weir__locked;

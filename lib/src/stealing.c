@@ -363,6 +363,10 @@ static uint64_t oldest_ns(struct weir_pool *pool) {
     return weir__injector_oldest_ns(&pool->injector);
 }
 
+static void ran_dry(struct weir_pool *pool) {
+    weir__injector_ran_dry(&pool->injector);
+}
+
 const struct weir__scheduler weir__stealing = {
     .init = init,
     .destroy = destroy,
@@ -384,4 +388,5 @@ const struct weir__scheduler weir__stealing = {
     .accepted = accepted,
     .wakes = wakes,
     .oldest_ns = oldest_ns,
+    .ran_dry = ran_dry,
 };

@@ -35,6 +35,7 @@ size_t weir__worker_queued(struct weir__worker *worker) {
 
 uint64_t weir__worker_falls_asleep(struct weir__worker *worker) {
     weir__count(&worker->counters.parks);
+    worker->pool->scheduler->ran_dry(worker->pool);
     WEIR__PROBE2(worker_park, worker->pool, worker->index);
     return weir__pool_is_traced(worker->pool) ? weir_now_ns() : 0;
 }

@@ -42,8 +42,8 @@ struct weir_task {
     struct weir_task *weir__next;
     struct weir_task *weir__prev;
     WEIR__ATOMIC(uintptr_t) weir__place;
-    WEIR__ATOMIC(uint64_t) weir__id;
     WEIR__ATOMIC(uint64_t) weir__queued_ns;
+    WEIR__ATOMIC(uint64_t) weir__id; /* last: of all these, only it is not touched for each task */
 };
 
 #ifdef __cplusplus
