@@ -30,8 +30,9 @@ struct weir_pool_stats {
     uint64_t discarded;  /* of the cancelled: by a full policy */
     uint64_t lost;       /* threads that a task ended, or that could not be created */
     /* How long the oldest task that an outside thread submitted has been queued; 0: none is.
-     * In steps of the kernel's tick, a few milliseconds. After more than 60,000 submissions a second
-     * of which the workers never saw the end, the next few hundred may count as old as those. */
+     * In steps of the kernel's tick, a few milliseconds. After more than 60,000 submissions a
+     * second of which the workers never saw the end, the next few hundred may count as old as
+     * those. */
     uint64_t oldest_ns;
 };
 
