@@ -243,7 +243,7 @@ static void tell_memory(struct story *story) {
     static const char *const allocators[] = {NULL, "glibc", "jemalloc", "mimalloc"};
     for (size_t i = 0; i < sizeof allocators / sizeof allocators[0]; i++) {
         json_t *cell = must(json_pack("{s:s,s:i,s:i}", "workload", "memory", "workers",
-                                      (int)story->cpus, "queued", 100000));
+                                      (int)story->cpus, "queued", 20000));
         if (allocators[i]) {
             json_object_set_new(cell, "alloc", must(json_string(allocators[i])));
         }
