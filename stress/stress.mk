@@ -71,7 +71,7 @@ build/$(1)/stress/own/$(basename $(notdir $(SUBJECT))).so: $(SUBJECT) $$(call wr
 	$$(call ld,$(1)) -shared -o $$@ $(patsubst %.c,build/$(1)/stress/own/%.o,$(notdir $(own_sources))) \
 	  $$(call wrap_objects,$(1)) build/$(1)/bench/kernels.o $$(call wrap_flags,$(1)) $(filter-out %.c,$(LIBS))
 endef
-$(foreach f,stress tsan-gcc tsan-clang asan,$(eval $(call own_rules,$(f))))
+$(foreach f,stress tsan-gcc tsan-clang asan debug,$(eval $(call own_rules,$(f))))
 endif
 
 # ---- Targets --------------------------------------------------------------------------------
@@ -102,6 +102,11 @@ asan: deps-core ## the same under AddressSanitizer, UBSan and LeakSanitizer
 	@$(MAKE) -s --no-print-directory $(call stress_needs,asan)
 	@$(call stress_run,asan,$(BUDGET))
 .PHONY: asan
+
+helgrind: deps-core-dev ## advice from valgrind, on weir or SUBJECT=my_pool.c, for 20 seconds
+	@$(MAKE) -s --no-print-directory $(call stress_needs,debug)
+	@scripts/helgrind $(call stress_subject,debug) --budget=$(if $(filter file,$(origin BUDGET)),20,$(BUDGET)) $(STRESS_ARGS)
+.PHONY: helgrind
 
 HOURS ?= 8
 
