@@ -114,6 +114,7 @@ struct board {
     struct description description;
     _Atomic(uint64_t) beat; /* episodes begun */
     uint64_t index;         /* of the episode under way */
+    uint64_t begun_ns;      /* when it began */
     struct spec spec;
     bool inside; /* an episode is under way */
     char phase[BOARD_NAME];

@@ -127,6 +127,7 @@ static void run_episode(const struct plan *plan, uint64_t index) {
     };
     const struct scenario *scenario = scenario_at(board->spec.scenario);
     board->planned = 0;
+    board->begun_ns = episode_after_ns(0);
     board->inside = true;
     atomic_fetch_add_explicit(&board->beat, 1, memory_order_relaxed);
     uint64_t delays = perturb_delays();

@@ -172,6 +172,12 @@ static void print_faults(FILE *out, const struct board *b) {
     }
 }
 
+/* From the run's start: what follows is the time that it takes to be sure of a hang, for instance.
+ */
+static double begun_s(const struct run *run) {
+    return (double)(run->board->begun_ns - run->start_ns) / 1e9;
+}
+
 void report_coverage(FILE *out, const struct run *run, double seconds) {
     const struct board *b = run->board;
     const struct settings *s = &b->settings;
@@ -199,11 +205,15 @@ void report_coverage(FILE *out, const struct run *run, double seconds) {
     fprintf(out, "\n");
     print_faults(out, b);
     sites_print(out, run);
-    fprintf(out, "%s in %llu episodes, %.1f s\n",
+    fprintf(out, "%s in %llu episodes, %.1f s",
             run->verdict.word[0] != '\0' ? verdict_name(verdict_code(run->verdict.word))
             : report_is_conclusive(run)  ? "nothing found"
                                          : "INCONCLUSIVE: nothing found, too little covered,",
             (unsigned long long)episodes, seconds);
+    if (run->verdict.word[0] != '\0' && b->inside) {
+        fprintf(out, ", the failing one began after %.3f s", begun_s(run));
+    }
+    fprintf(out, "\n");
 }
 
 void report_progress(const struct run *run) {
