@@ -17,4 +17,7 @@ void stacks_write(FILE *out, pid_t pid, int log_fd, bool stopped);
 /* What the threads do: looks several times. */
 void stacks_scene(pid_t pid, struct scene *scene);
 
+/* How many the process has now. */
+unsigned stacks_threads(pid_t pid);
+
 #endif

@@ -27,6 +27,7 @@
 #define LOG_LIMIT      (256 * 1024)
 #define NATIVE_LIMIT_S 10.0
 #define SANITIZER_S    40.0
+#define MOST_THREADS   1024 /* scenarios have some dozens, and other programs need theirs */
 
 static volatile sig_atomic_t interrupted;
 
@@ -170,6 +171,17 @@ static void found_hang(struct run *run, pid_t pid) {
     look_and_end(run, pid, false);
 }
 
+/* Threads that come without end would leave none for anybody on this machine. */
+static void found_too_many(struct run *run, pid_t pid, unsigned threads) {
+    struct verdict *v = &run->verdict;
+    kill(pid, SIGSTOP);
+    snprintf(v->word, sizeof(v->word), "thread leak");
+    snprintf(v->detail, sizeof(v->detail), "%u threads in one process, and more to come", threads);
+    report_finding(run->found, run);
+    fprintf(run->found, "\n");
+    look_and_end(run, pid, true);
+}
+
 static void found_at_end(struct run *run, pid_t pid, int status) {
     char *log = read_log(run);
     verdict_of_end(status, run->board, log != NULL ? log : "", &run->verdict);
@@ -210,6 +222,11 @@ static void watch(struct run *run, pid_t pid) {
     int status;
     while (waitpid(pid, &status, WNOHANG | WUNTRACED) == 0) {
         uint64_t now_ns = supervise_now_ns(), progress = progress_of(run->board);
+        unsigned threads = stacks_threads(pid);
+        if (threads > MOST_THREADS) {
+            found_too_many(run, pid, threads);
+            return;
+        }
         if (progress != last) {
             last = progress;
             since_ns = now_ns;

@@ -72,6 +72,17 @@ static void a_crash_is_called_that(void **state) {
     expect("crash", "CRASH: ", VERDICT_CRASH);
 }
 
+static void threads_without_end_are_ended_before_the_machine_has_none(void **state) {
+    (void)state;
+    static struct answer a;
+    attack(&a, "threads", "");
+    assert_int_equal(a.code, VERDICT_LEAK);
+    assert_memory_equal(a.text, "LEAK: ", 6);
+    assert_non_null(strstr(a.text, "threads in one process, and more to come"));
+    assert_non_null(strstr(a.text, "Thread 16 (")); /* some of them are shown */
+    assert_null(strstr(a.text, "Thread 17 ("));
+}
+
 static void a_deadlock_is_shown_with_every_threads_stack_and_the_last_events(void **state) {
     (void)state;
     static struct answer a;
@@ -212,6 +223,7 @@ int main(void) {
         cmocka_unit_test(a_double_run_is_called_that),
         cmocka_unit_test(early_idleness_is_called_that),
         cmocka_unit_test(a_crash_is_called_that),
+        cmocka_unit_test(threads_without_end_are_ended_before_the_machine_has_none),
         cmocka_unit_test(a_deadlock_is_shown_with_every_threads_stack_and_the_last_events),
         cmocka_unit_test(a_livelock_is_told_from_a_deadlock),
         cmocka_unit_test(a_replay_line_finds_it_again),

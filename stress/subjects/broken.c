@@ -7,10 +7,22 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stress/subjects/reference_pool.h"
 
-enum bug { NO_BUG, LOST_TASK, DOUBLE_RUN, DEADLOCK, LIVELOCK, EARLY_IDLE, CRASH, RACE, LEAK };
+enum bug {
+    NO_BUG,
+    LOST_TASK,
+    DOUBLE_RUN,
+    DEADLOCK,
+    LIVELOCK,
+    EARLY_IDLE,
+    CRASH,
+    RACE,
+    LEAK,
+    THREADS
+};
 
 static const struct weir_subject_variant bugs[] = {
     [NO_BUG] = {"none", "the layer alone", 0},
@@ -22,7 +34,8 @@ static const struct weir_subject_variant bugs[] = {
     [CRASH] = {"crash", "now and then a null pointer", 0},
     [RACE] = {"race", "an argument is handed over in plain memory after submit", 0},
     [LEAK] = {"leak", "memory of each task is never freed", 0},
-    [LEAK + 1] = {NULL, NULL, 0},
+    [THREADS] = {"threads", "now and then it starts threads without end", 0},
+    [THREADS + 1] = {NULL, NULL, 0},
 };
 
 struct layer {
@@ -94,6 +107,19 @@ static void run_again(void *arg) {
 
 static int *volatile nowhere; /* volatile: compilers must not see through it */
 
+static void *stay(void *arg) {
+    pause();
+    return arg;
+}
+
+/* As many as a harness that does not look would let come. */
+static void start_without_end(void) {
+    pthread_t thread;
+    while (pthread_create(&thread, NULL, stay, NULL) == 0) {
+        pthread_detach(thread);
+    }
+}
+
 static int submit_broken(struct layer *l, struct job *job) {
     int error;
     switch (l->bug) {
@@ -105,6 +131,9 @@ static int submit_broken(struct layer *l, struct job *job) {
         return error != 0 || reference_subject.submit(l->pool, run, job) != 0 ? error : 0;
     case LIVELOCK:
         return reference_subject.submit(l->pool, run_again, job);
+    case THREADS:
+        start_without_end();
+        return 0;
     case CRASH:
         *nowhere = 1;
         return 0;
