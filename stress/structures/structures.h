@@ -5,6 +5,6 @@
 #include "stress/episode.h"
 
 extern const struct scenario scenario_queue_history, scenario_deque_history,
-    scenario_future_history;
+    scenario_future_history, scenario_ring_history;
 
 #endif
