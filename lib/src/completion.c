@@ -24,7 +24,7 @@
  * Helping. A worker under WEIR_WAIT_HELP sleeps where its pool's work wakes it, with a word on its
  * stack that says whether it is to look here again. It is linked under the mutex, and set and woken
  * under it; it takes itself out before it leaves, even when a task that it runs ends its thread
- * (mutant completion_helper_stays: it is woken through a stack that is gone).
+ * (or it would be woken through a stack that is gone).
  *
  * Claiming. Before a taker sleeps it looks for an outstanding call that it may run itself. The
  * entry that it has chosen is marked claimed_by_taker, and stays out of the ready list until the

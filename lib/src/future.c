@@ -40,6 +40,7 @@ static bool lock(struct weir_future *future) {
         if (is_terminal(state))
             return false;
         if (state & LOCKED) {
+            /* uncovered: another thread must hold it at this moment */
             weir__relax(turn);
             state = load(future);
         } else if (atomic_compare_exchange_weak_explicit(&future->weir__state, &state,

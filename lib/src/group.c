@@ -9,7 +9,7 @@
  * the group is known before anybody sees the member's end, and nobody believes all to have ended
  * while a callback still runs. Leaving is one critical section, and its unlock the last touch of
  * the group: whoever sees pending at zero under the lock, or was told so by a waiter's promise, may
- * free the group (mutant: lower pending in note; or wake the waiters before the unlock).
+ * free the group (wrong: lower pending in note; or wake the waiters before the unlock).
  *
  * *A waiter* hangs a promise on the group, on its own stack, and gets that future as any other, so
  * that every wait policy of the pool holds here too. Whoever reaches what it waits for takes it off

@@ -13,7 +13,7 @@
  * no thief touches. A word never holds the same non-empty range twice, since a low chunk that has
  * been taken never comes back; so a compare-exchange that succeeds has seen the present. What
  * bodies need was published by the submission of the helpers, and what they did by the end of the
- * helpers' futures. (Mutant parallel_steal_by_store: a thief that stores instead of exchanging runs
+ * helpers' futures. (Mutant loop_steals_twice: a thief that stores instead of exchanging runs
  * chunks twice.)
  *
  * Leaving. A participant that finds every word empty is done, but a range that is on its way
@@ -27,8 +27,8 @@
  *
  * Lifetime. Helpers' futures and words are in the caller's frame, or in one block. Before the
  * caller leaves it cancels each helper that is still queued and waits for each that runs, then for
- * its future to be quiet. (Mutant parallel_leaves_helpers: it waits for the chunks alone, and a
- * late helper looks for work in a frame that is gone.) A helper that leaves early, since its pool
+ * its future to be quiet. (Mutant parallel_leaves_helpers: a helper that still runs works in a
+ * frame that is gone.) A helper that leaves early, since its pool
  * asks running tasks to end, leaves its chunks in its word, where the others find them.
  */
 #include <errno.h>

@@ -123,6 +123,7 @@ int weir__search_help_sleep(struct weir__worker *worker, const struct weir__sear
     weir__idle_search(&pool->idle);
     weir__idle_announce(&pool->idle, &worker->sleeper);
     if (how->is_visible(pool) || done(arg))
+        /* uncovered: what is waited for must come while this thread announces itself */
         weir__idle_retract(&pool->idle, &worker->sleeper);
     else if (!weir__idle_park(&pool->idle, &worker->sleeper, deadline_ns))
         rc = -ETIMEDOUT;

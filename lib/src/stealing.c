@@ -23,7 +23,7 @@
 static ptrdiff_t submit_one_inside(struct weir_pool *pool, struct weir__worker *self,
                                    struct weir_task *task) {
     if (weir__injector_is_closed(&pool->injector))
-        return -ESHUTDOWN;
+        return -ESHUTDOWN; /* uncovered: it must close while the task is on its way in */
     if (weir__room_try(&pool->room, 1) == 0)
         return -EAGAIN;
     ptrdiff_t rc = 0;

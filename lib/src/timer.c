@@ -13,18 +13,18 @@
  * The way back to 0 is a compare-exchange too, and fails when STOPPED is there: so either the
  * canceller's bit comes first and the run ends the series, or the canceller finds 0 (or the next
  * run) and cancels that. Two separate words would let both look past each other, and a cancelled
- * series go on (mutant: the way back as a store).
+ * series go on (wrong: the way back as a store).
  *
  * *One lock*, of the pool's timers, guards the heap and the list. The way back and the putting into
  * the heap are one critical section, and so are a refused submission and the putting back: whoever
  * cancels a waiting timer, by compare-exchange from 0, takes it out of the heap under the lock
- * afterwards, and nobody puts it in again, since under the lock its word is not 0 (mutant: put back
+ * afterwards, and nobody puts it in again, since under the lock its word is not 0 (wrong: put back
  * without looking at the word).
  *
  * *The end* of a timer: off the heap and the list, then the future becomes terminal, then the
  * pool's timers are left. Whoever finds a timer in the heap or the list under the lock may count
  * itself into holds, and finds the memory valid until it counts itself out; fini waits for that.
- * Nobody can count in once the future is terminal (mutant: fini does not wait).
+ * Nobody can count in once the future is terminal (mutant timer_not_held).
  *
  * *The pool's end.* In a shutdown all timers are cancelled that do not outlast it; those that do
  * hold the pool open, and the last of them lets go of it. live counts timers until they have left;
@@ -494,6 +494,7 @@ int weir_timer_cancel(struct weir_timer *timer) {
     if (!timer)
         return -EINVAL;
     end_orphan(timer);
+    /* uncovered: a second turn takes a run that ends between two steps of the first */
     for (;;) {
         int rc = weir_future_cancel(&timer->weir__future);
         if (rc != -EINPROGRESS)

@@ -10,7 +10,7 @@
  * *Children.* A child is linked into its parent by init and unlinked by fini, both under the lock,
  * and the canceller walks the whole subtree under it: so a child is cancelled by the walk, or was
  * born cancelled, or is gone, and the walk never meets one that is gone (a walk that let go of the
- * lock between two children would follow a freed one; mutant: unlock around mark()).
+ * lock between two children would follow a freed one; wrong: unlock around mark()).
  *
  * *Callbacks* must not run under the lock. The canceller moves them all to a list on its own
  * stack, a cancellation, that hangs on the root, and takes them off one by one: it copies fn and
@@ -19,7 +19,7 @@
  * listed, and unlinks it wherever it is; or noted as running, and waits for the note to go, unless
  * the thread waits for itself; or neither, and it is over. The note is made in the same critical
  * section as the unlinking, so there is no moment at which a callback that will still run is
- * neither (mutant: set running after the unlock).
+ * neither (wrong: set running after the unlock).
  *
  * *The end.* fini takes back all callbacks of the token in the same way. A root besides waits until
  * no cancellation hangs on it, since every canceller of the tree comes back to the root's lock; its

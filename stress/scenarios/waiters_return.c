@@ -16,7 +16,7 @@ struct waiter {
     struct episode *e;
     unsigned kind;
     struct task *calls[2];
-    struct task *extra;
+    struct task *extras[WAITERS];
 };
 
 static void run_held(void *arg) {
@@ -59,7 +59,9 @@ static void *wait_for_it(void *arg) {
         break;
     default:
         if (e->spec->full[0] != 'c') { /* a caller that runs the task waits for nobody */
-            (void)episode_submit(e, w->extra, task_plain);
+            for (unsigned i = 0; i < WAITERS; i++) { /* more than a small bound leaves room for */
+                (void)episode_submit(e, w->extras[i], task_plain);
+            }
         }
     }
     for (unsigned i = 0; i < 2; i++) {
@@ -97,7 +99,10 @@ static void run(struct episode *e) {
     unsigned waiting = 0;
     for (unsigned i = 0; i < WAITERS; i++) {
         struct task *own = &e->tasks[workers + 3 * i];
-        crew[i] = (struct waiter){.e = e, .kind = i, .extra = own + 2};
+        crew[i] = (struct waiter){.e = e, .kind = i};
+        for (unsigned k = 0; k < WAITERS; k++) {
+            crew[i].extras[k] = &e->tasks[workers + 3 * k + 2];
+        }
         crew[i].calls[0] = queue_call(e, own);
         crew[i].calls[1] = queue_call(e, own + 1);
         waiting += crew[i].calls[0] != NULL;

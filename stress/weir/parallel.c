@@ -1,6 +1,7 @@
 /*
  * weir_parallel: weir_for calls its body for every index exactly once, and has seen all of them
- * end when it returns; an error ends it; loops inside loops and at the same time do not deadlock.
+ * end when it returns; an error ends it; loops inside loops and at the same time do not deadlock;
+ * and in an idle pool as many bodies run at the same time as there are participants.
  */
 #include <errno.h>
 
@@ -65,6 +66,37 @@ static void *work(void *arg) {
     return NULL;
 }
 
+struct meeting {
+    unsigned expected;
+    _Atomic(unsigned) come;
+    struct gate gate;
+};
+
+/* Waits until every body of the loop has begun. */
+static int meet(void *arg, size_t low, size_t high) {
+    struct meeting *m = arg;
+    (void)low;
+    (void)high;
+    if (atomic_fetch_add_explicit(&m->come, 1, memory_order_relaxed) + 1 == m->expected) {
+        gate_open(&m->gate);
+    }
+    gate_pass(&m->gate);
+    return 0;
+}
+
+/* A chunk for the caller and one for each worker: each must come to somebody who is free. */
+static void meet_in_idle_pool(struct episode *e, struct weir_pool *pool) {
+    for (unsigned i = 0; i < LOOPS; i++) {
+        struct meeting m = {.expected = e->spec->workers + 1};
+        gate_init(&m.gate);
+        work_expect(e, "weir_pool_await_idle", weir_pool_await_idle(pool, WEIR_FOREVER), 0);
+        work_expect(e, "weir_for of bodies that wait for each other",
+                    weir_for(pool, 0, m.expected, 1, meet, &m), 0);
+        gate_fini(&m.gate);
+    }
+    episode_reach(e, 1, LOOPS);
+}
+
 static void run(struct episode *e) {
     unsigned producers = e->spec->producers;
     struct loop crew[EPISODE_CREW];
@@ -80,6 +112,10 @@ static void run(struct episode *e) {
     episode_phase(e, "loops at the same time");
     episode_crew(e, producers, work, crew, sizeof crew[0]);
     episode_join(e);
+    if (options.capacity == 0) { /* with a bound there may be no room to call them all */
+        episode_phase(e, "bodies that wait for each other");
+        meet_in_idle_pool(e, pool);
+    }
     work_free(e, pool);
     for (unsigned i = 0; i < producers; i++) {
         free(crew[i].seen);
@@ -90,6 +126,6 @@ static void run(struct episode *e) {
 const struct scenario scenario_weir_parallel = {
     .name = "weir_parallel",
     .invariant = "weir_for: every index once, all ended at the return, errors and nesting included",
-    .reach = {"loops"},
+    .reach = {"loops", "loops whose bodies wait for each other"},
     .run = run,
 };
