@@ -227,7 +227,7 @@ static void deadline_of_the_parent_ends_running_and_queued_members(void **state)
     struct runner runner = {.was_cancelled = false};
     struct plug never = PLUG;
 
-    weir_token_init(&parent, NULL, weir_after(20000000));
+    weir_token_init(&parent, NULL, unit_soon());
     assert_int_equal(weir_group_init(&group, pool, WEIR_GROUP_ALL, &parent), 0);
     add(&group, run_until_cancelled, &runner);
     int rc = weir_group_async(&group, plug_call, &never, NULL);

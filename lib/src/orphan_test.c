@@ -15,8 +15,6 @@
         }                                                                                          \
     } while (0)
 
-#define CHILD_LIMIT_S 30u
-
 /* Forks, runs body(arg) in the child, and fails the test unless it came to its end. */
 static void in_child(void (*body)(void *arg), void *arg) {
     int status = 0;
@@ -24,7 +22,7 @@ static void in_child(void (*body)(void *arg), void *arg) {
 
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(unit_limit_s(CHILD_LIMIT_S)); /* a hang is a failure */
+        unit_begin_child();
         body(arg);
         _exit(0);
     }
@@ -172,6 +170,7 @@ struct gathering {
 
 static void child_gathers_nothing(void *arg) {
     struct gathering *gathering = arg;
+    struct weir_pool_options options = unit_options();
     struct weir_pool *own = NULL;
 
     EXPECT(weir_group_wait(&gathering->group, NULL, WEIR_FOREVER) == -EOWNERDEAD);
@@ -180,7 +179,8 @@ static void child_gathers_nothing(void *arg) {
     EXPECT(weir_group_fini(&gathering->group) == 0);
     EXPECT(weir_completion_next(gathering->completion, NULL, NULL, WEIR_FOREVER) == -EOWNERDEAD);
     EXPECT(weir_completion_add(gathering->completion, gathering->future, NULL) == -EOWNERDEAD);
-    EXPECT(weir_pool_new(&own, NULL) == 0);
+    options.deferred_start = true; /* no threads */
+    EXPECT(weir_pool_new(&own, &options) == 0);
     EXPECT(weir_completion_async(gathering->completion, own, call_echo, NULL, NULL) == -EOWNERDEAD);
     EXPECT(weir_pool_free(own) == 0);
     EXPECT(weir_completion_fd(gathering->completion) == -EOWNERDEAD);
@@ -260,7 +260,7 @@ static void respawned_pool_works_in_the_child_and_in_its_child(void *arg) {
     grandchild = fork();
     EXPECT(grandchild >= 0);
     if (grandchild == 0) {
-        alarm(unit_limit_s(CHILD_LIMIT_S));
+        unit_begin_child();
         EXPECT(weir_pool_execute(scene->pool, nothing, NULL) == 0);
         EXPECT(weir_pool_free(scene->pool) == 0);
         _exit(0);

@@ -31,16 +31,19 @@ static void end_timer(struct weir_timer *timer) {
 /* ---- schedule ---- */
 
 static void once_runs_no_sooner_than_its_time_and_gives_its_value(void **state) {
-    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
+    struct weir_pool_options options = unit_options();
     struct weir_timer timer;
     void *value = NULL;
 
+    options.deferred_start = true; /* it is not over too soon for us */
+    struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, &options);
     weir_timer_init(&timer, call_value, NULL, 0);
     uint64_t first_ns = weir_after(5 * MS);
     assert_int_equal(weir_timer_once(&timer, pool, first_ns), 0);
     assert_int_equal(weir_timer_once(&timer, pool, first_ns), -EALREADY);
     assert_int_equal(weir_timer_due(&timer), first_ns);
     assert_int_equal(weir_timer_fini(&timer), -EBUSY);
+    assert_int_equal(weir_pool_start(pool), 0);
     assert_int_equal(weir_future_get(weir_timer_future(&timer), &value, WEIR_FOREVER), 0);
     assert_true(weir_now_ns() >= first_ns);
     assert_ptr_equal(value, VALUE);
@@ -101,7 +104,7 @@ static void timers_due_at_one_time_run_in_the_order_of_their_start(void **state)
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct order order = {0};
     struct ordered ordered[RUNS];
-    uint64_t first_ns = weir_after(3 * MS);
+    uint64_t first_ns = unit_soon();
 
     for (unsigned i = 0; i < RUNS; i++) {
         ordered[i].order = &order;
@@ -307,7 +310,7 @@ static void drain_ends_the_delayed_and_keeps_the_series_where_told(void **state)
     weir_timer_init(&once, call_value, NULL, WEIR_TIMER_ENDS_WITH_DRAIN);
     assert_int_equal(weir_timer_once(&once, pool, weir_after(HOUR)), 0);
     make_series(&series, 4, WEIR_TIMER_OUTLASTS_DRAIN);
-    assert_int_equal(weir_timer_at_fixed_rate(&series.timer, pool, weir_after(10 * MS), MS), 0);
+    assert_int_equal(weir_timer_at_fixed_rate(&series.timer, pool, unit_soon(), MS), 0);
     assert_int_equal(weir_pool_shutdown(pool, WEIR_DRAIN), 0);
     assert_int_equal(state_of(&once), WEIR_FUTURE_CANCELLED);
     assert_int_equal(state_of(&series.timer), WEIR_FUTURE_PENDING);

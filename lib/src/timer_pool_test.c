@@ -218,7 +218,7 @@ static void drain_runs_what_outlasts_it_and_cancels_the_rest(void **state) {
     struct weir_pool *pool = unit_pool(unit_scheduler(state), 1, NULL);
     struct weir_timer once, ending, late;
     struct series series, outlasting;
-    uint64_t due_ns = weir_after(10 * MS);
+    uint64_t due_ns = unit_soon();
 
     weir_timer_init(&once, call_echo, VALUE, 0);
     weir_timer_init(&ending, call_echo, VALUE, WEIR_TIMER_ENDS_WITH_DRAIN);
@@ -379,7 +379,7 @@ static void expect_child_is_told(void **state, enum weir_fork_mode mode) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(unit_limit_s(30));
+        unit_begin_child();
         _exit(use_inherited(&inherited));
     }
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -7,7 +7,15 @@
 #include "platform/futex.h"
 #include "platform/point.h"
 
-#define HANG_S 120u
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+
+#define HANG_S       120u
+#define CHILD_HANG_S 30u
+#define SOON_NS      UINT64_C(30000000)
 
 #ifdef WEIR_STRESS
 /* Sanitizer flavours: now and then gives up the CPU, or sleeps, at a synchronisation point. */
@@ -187,6 +195,10 @@ unsigned unit_limit_s(unsigned seconds) {
     return seconds * slowness();
 }
 
+uint64_t unit_soon(void) {
+    return weir_after(slowness() * SOON_NS);
+}
+
 bool unit_is_slow(void) {
     return slowness() > 1;
 }
@@ -213,6 +225,13 @@ void unit_needs_threads_in_child(void) {
         print_message("skipped: qemu-user crashes when the child of a fork starts a thread\n");
         skip();
     }
+}
+
+void unit_begin_child(void) {
+    alarm(unit_limit_s(CHILD_HANG_S));
+#ifdef VALGRIND_CLO_CHANGE
+    VALGRIND_CLO_CHANGE("--leak-check=no");
+#endif
 }
 
 int unit_setup(void **state) {

@@ -100,6 +100,8 @@ int call_fail(void *arg, void **value); /* returns (intptr_t)arg */
 unsigned unit_limit_s(unsigned seconds);
 /* Whether threads run one at a time here, so that how often one sleeps says nothing. */
 bool unit_is_slow(void);
+/* A time that is near, but not before a test has made the calls that are to come before it. */
+uint64_t unit_soon(void);
 /* Skips the test, and says so, where the child of a process with threads may not start any itself,
  * or not allocate: under ThreadSanitizer and AddressSanitizer. Such a test runs without them, and
  * under valgrind. */
@@ -107,6 +109,9 @@ void unit_needs_whole_fork(void);
 /* And where such a child may do anything but start a thread: under qemu's user emulation, which
  * scripts/unit was told to use. */
 void unit_needs_threads_in_child(void);
+/* What such a child does first: it is ended if it hangs, and valgrind does not look for leaks in
+ * it, for what the parent's threads held is nobody's there. */
+void unit_begin_child(void);
 int unit_setup(void **state);
 int unit_teardown(void **state);
 enum weir_scheduler unit_scheduler(void **state);
