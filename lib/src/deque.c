@@ -123,6 +123,7 @@ struct weir_task *weir__deque_harvest(struct weir__deque *deque, struct weir_tas
         struct weir_task *task = empty_slot(&deque->slots[i]);
         if (!task)
             continue;
+        /* uncovered: a fork must find a task in a deque; among many forks one does as a rule */
         task->weir__next = rest;
         rest = task;
     }

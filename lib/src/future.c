@@ -100,6 +100,7 @@ static void publish(struct weir_future *future, enum weir_future_state phase, bo
         if (state & CALLBACKS)
             terminal |= NOTIFYING;
         if (!held && (state & LOCKED)) {
+            /* uncovered: another thread must hold it at this moment */
             weir__relax(turn);
             state = atomic_load_explicit(&future->weir__state, memory_order_relaxed);
         } else if (atomic_compare_exchange_weak_explicit(&future->weir__state, &state, terminal,

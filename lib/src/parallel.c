@@ -149,7 +149,7 @@ static bool steal(struct participant *self) {
                 return true;
         if (atomic_load_explicit(&loop->thefts_begun, memory_order_relaxed) == over)
             return false;
-        weir__relax(turn);
+        weir__relax(turn); /* uncovered: a theft must be on its way at this moment */
     }
 }
 

@@ -191,6 +191,7 @@ static void call_and_unlock(struct weir_token *root, struct weir__cancellation *
 
     struct weir__cancellation **link = &root->weir__cancellations;
     while (*link != cancellation)
+        /* uncovered: another thread must have begun to cancel meanwhile */
         link = &(*link)->next;
     *link = cancellation->next;
     move(root);
