@@ -57,6 +57,7 @@ static int sleep_until_called(struct weir_pool *pool, uint64_t deadline_ns) {
     if (!late && pool->called > 0)
         pool->called--;
     if (pool->called > pool->sleepers)
+        /* uncovered: one that was called must time out, and others not sleep */
         pool->called = pool->sleepers;
     return late;
 }
