@@ -60,5 +60,5 @@ TEST_NEEDS += $(PROGRAMS) build/release/weir-bench
 .PHONY: programs
 
 ifneq ($(shell command -v $(PYTHON)),)
-TESTS += bench/subjects/test_programs.py bench/subjects/test_field.py scripts/test_scripts.py scripts/test_ranking.py scripts/test_agree.py scripts/test_pack.py
+TESTS += bench/subjects/test_programs.py bench/subjects/test_field.py scripts/test_scripts.py scripts/test_ranking.py scripts/test_agree.py scripts/test_pack.py scripts/test_standing.py
 endif

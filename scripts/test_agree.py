@@ -34,6 +34,8 @@ class Agree(unittest.TestCase):
             for index, cell in enumerate(cells):
                 for turn in range(rounds):
                     for label, figure in figures.items():
+                        if isinstance(figure, tuple) and figure[index] is None:
+                            continue
                         base = figure[index] if isinstance(figure, tuple) else figure
                         scatter = SHARED[-1 - turn] if label in unpaired else SHARED[turn]
                         file.write(json.dumps(line(label, cell, turn, base * scatter)) + "\n")
