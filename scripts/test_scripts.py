@@ -251,6 +251,14 @@ class Report(InRun):
         self.assertIn("lost task: &lt;3&gt; of 9", page)
         self.assertNotIn("<3>", page)
 
+    def test_what_a_pool_lacks_stands_in_the_table_in_its_words(self):
+        made = lines()
+        for line in made:
+            if line["cell"].get("pattern") == "block" and line["subject"]["name"] == "glib":
+                line.update(status="unsupported", reason="no futures", values={}, hist={})
+        self.write(made)
+        self.assertIn('<th scope="row">glib</th><td class="n"><span class="soft">no futures</span></td>', self.report())
+
     def test_without_gnuplot_the_report_has_its_tables(self):
         self.write(lines())
         tools = os.path.join(self.directory, "bin")

@@ -102,6 +102,13 @@ static char *preloaded(const json_t *cell) {
 static json_t *measure(struct campaign *campaign, const json_t *cell, struct plan_entry *entry,
                        uint64_t seed, uint64_t warmup_ns, uint64_t measure_ns, uint64_t *wall_ns) {
     const struct subject *subject = &campaign->subjects.items[entry->subject];
+    const char *refusal = subject_refuses(subject, cell);
+    if (refusal) {
+        json_t *told = record_unsupported(subject->name, refusal);
+        record_complete(told, subject->name, subject_variant(subject, entry->variant));
+        *wall_ns = 0;
+        return told;
+    }
     uint64_t deadline_ns = cell_deadline(campaign, entry->cost_ns);
     char *input = description(campaign, cell, entry, seed, warmup_ns, measure_ns, deadline_ns);
     const char *argv[SUBJECT_ARGS_MAX + 3] = {NULL};
@@ -227,7 +234,7 @@ int campaign_probe(struct campaign *campaign) {
         struct plan_cell *cell = &campaign->plan.cells[i];
         for (size_t j = 0; error == 0 && j < cell->n && !campaign->interrupted; j++) {
             struct plan_entry *entry = &cell->entries[j];
-            if (plan_entry_runs(entry) && !known[entry->subject]) {
+            if (plan_entry_runs(entry) && !entry->unable && !known[entry->subject]) {
                 known[entry->subject] = true;
                 probe(campaign, cell, entry, &error);
             }

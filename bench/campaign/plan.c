@@ -18,12 +18,13 @@ struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell) {
     return &plan->cells[plan->n++];
 }
 
-void plan_add_entry(struct plan_cell *cell, size_t subject, size_t variant, unsigned rank,
-                    bool aa) {
+struct plan_entry *plan_add_entry(struct plan_cell *cell, size_t subject, size_t variant,
+                                  unsigned rank, bool aa) {
     cell->entries = must_grow(cell->entries, cell->n + 1, sizeof *cell->entries);
     cell->entries[cell->n++] =
         (struct plan_entry){.subject = subject, .variant = variant, .rank = rank, .aa = aa};
     cell->rank = rank < cell->rank ? rank : cell->rank;
+    return &cell->entries[cell->n - 1];
 }
 
 void plan_free(struct plan *plan) {
@@ -86,8 +87,10 @@ static void estimate(struct plan *plan, const struct subject_list *subjects) {
         for (size_t j = 0; j < plan->cells[i].n; j++) {
             struct plan_entry *entry = &plan->cells[i].entries[j];
             const struct subject *subject = &subjects->items[entry->subject];
-            entry->cost_ns = subject->startup_ns + plan_warmup(plan, subject) +
-                             plan_measure(plan, plan->cells[i].cell) + OVERHEAD_NS;
+            entry->cost_ns = entry->unable
+                                 ? 0
+                                 : subject->startup_ns + plan_warmup(plan, subject) +
+                                       plan_measure(plan, plan->cells[i].cell) + OVERHEAD_NS;
         }
     }
 }

@@ -26,6 +26,7 @@ struct plan_entry {
     bool aa;       /* second measurement of the same subject: the noise floor */
     bool dropped;  /* by the budget */
     bool given_up; /* broken or unsupported in this cell: once is enough */
+    bool unable;   /* by its description: asked once, so that the tables have its words */
     bool hung;
     uint64_t cost_ns; /* of one process, estimated, then learnt */
 };
@@ -57,7 +58,8 @@ struct plan_limits {
 
 /* The cell is taken over. Returns it for plan_add_entry. */
 struct plan_cell *plan_add_cell(struct plan *plan, json_t *cell);
-void plan_add_entry(struct plan_cell *cell, size_t subject, size_t variant, unsigned rank, bool aa);
+struct plan_entry *plan_add_entry(struct plan_cell *cell, size_t subject, size_t variant,
+                                  unsigned rank, bool aa);
 void plan_free(struct plan *plan);
 
 /* Chooses measure_ns and warmup_ns and drops what the budget cannot hold. Cells end up in the

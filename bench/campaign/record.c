@@ -112,6 +112,12 @@ static json_t *failed(const char *subject, char *reason) {
     return record;
 }
 
+json_t *record_unsupported(const char *subject, const char *why) {
+    json_t *record = failed(subject, text("%s", why));
+    json_object_set_new(record, "status", must(json_string("unsupported")));
+    return record;
+}
+
 static json_t *parse_output(const struct spawn_result *result, char **fault) {
     json_error_t error;
     json_t *record = json_loadb(result->output, result->length, JSON_REJECT_DUPLICATES, &error);

@@ -17,6 +17,9 @@
  */
 json_t *record_of(const struct spawn_result *result, int start_error, const char *subject);
 
+/* The record of a cell that was not tried, and why. */
+json_t *record_unsupported(const char *subject, const char *why);
+
 /* NULL when the record keeps the format, else what is wrong with it; the caller frees it. */
 char *record_fault(const json_t *record);
 

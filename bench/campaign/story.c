@@ -102,15 +102,16 @@ static void add(struct story *story, json_t *cell, unsigned rank, bool head) {
         const struct subject *subject = &story->subjects->items[choice.subject];
         bool is_program = subject_is_program(subject);
         unsigned own = is_program ? program : main_rank;
-        if (!subject_supports(subject, choice.variant, cell)) {
-            continue;
+        bool able = subject_supports(subject, choice.variant, cell);
+        if (!able && !head) {
+            continue; /* its words stand at the head */
         }
         if (choice.variant >= MAIN_VARIANTS) {
             own = minor_rank(cell, own, head);
         } else if (!is_program && subject_has_no_workers(subject) && !full && !head) {
             own = RANK_MORE; /* the same measurement again, as far as it is concerned */
         }
-        plan_add_entry(added, choice.subject, choice.variant, own, false);
+        plan_add_entry(added, choice.subject, choice.variant, own, false)->unable = !able;
     }
 }
 
@@ -126,8 +127,8 @@ static void tell_throughput(struct story *story) {
         bool full = grid[i] == story->cpus;
         bool edge = grid[i] == 1 || grid[i] == 2 * story->cpus;
         add(story, throughput(grid[i]), full ? RANK_CORE : edge ? RANK_SCALING : RANK_GRID, full);
-        if (full && story->plan->cells[story->plan->n - 1].n > 0) {
-            struct plan_cell *cell = &story->plan->cells[story->plan->n - 1];
+        struct plan_cell *cell = &story->plan->cells[story->plan->n - 1];
+        if (full && cell->n > 0 && !cell->entries[0].unable) {
             plan_add_entry(cell, cell->entries[0].subject, cell->entries[0].variant, RANK_FLOOR,
                            true);
         }

@@ -354,6 +354,16 @@ static bool lists(const json_t *array, const char *word) {
     return false;
 }
 
+const char *subject_refuses(const struct subject *subject, const json_t *cell) {
+    if (!subject_is_program(subject)) {
+        return NULL; /* the plug-in's process has better words */
+    }
+    if (!lists(json_object_get(subject->description, "workloads"), string_in(cell, "workload"))) {
+        return "its program does not have this workload";
+    }
+    return json_object_get(cell, "alloc") ? "its memory comes from its run-time" : NULL;
+}
+
 bool subject_supports(const struct subject *subject, size_t variant, const json_t *cell) {
     const json_t *patterns =
         json_object_get(json_array_get(variants_of(subject), variant), "patterns");
@@ -361,10 +371,8 @@ bool subject_supports(const struct subject *subject, size_t variant, const json_
         patterns = json_object_get(subject->description, "patterns");
     }
     const char *pattern = json_string_value(json_object_get(cell, "pattern"));
-    if (json_object_get(cell, "alloc") && subject_is_program(subject)) {
-        return false; /* its memory comes from its run-time */
-    }
-    return lists(json_object_get(subject->description, "workloads"), string_in(cell, "workload")) &&
+    return !subject_refuses(subject, cell) &&
+           lists(json_object_get(subject->description, "workloads"), string_in(cell, "workload")) &&
            (!pattern || lists(patterns, pattern));
 }
 

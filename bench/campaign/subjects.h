@@ -48,6 +48,8 @@ void subjects_free(struct subject_list *list);
 
 size_t subject_variants(const struct subject *subject);
 const char *subject_variant(const struct subject *subject, size_t i);
+/* What a program need not be asked, since its description rules it out; NULL: it is asked. */
+const char *subject_refuses(const struct subject *subject, const json_t *cell);
 /* False when its own description rules the workload, or the pattern of a wait, out. */
 bool subject_supports(const struct subject *subject, size_t variant, const json_t *cell);
 /* True when the plug-in is not the file any more that it was when it was found. */

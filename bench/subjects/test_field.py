@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
@@ -113,6 +114,29 @@ class Field(unittest.TestCase):
                     share = got["values"]["caller_ran_share"]
                     marked = any("ran on the thread that submits" in mark for mark in got["validity"])
                     self.assertEqual(marked, share >= 0.005)
+
+    def test_what_a_program_lacks_is_told_and_not_tried(self):
+        cells = (("oversubscribe", "--hogs", "0"), ("blocking", "--share", "10"), ("memory", "--alloc", "glibc"))
+        for subject in filter(is_program, listed()):
+            own = "its memory comes from its run-time"
+            for workload, axis, value in cells:
+                reason = own if workload in subject["workloads"] else "its program does not have this workload"
+                with self.subTest(subject=subject["name"], workload=workload):
+                    self.assertEqual(self.statuses(subject["name"], "-w", workload, axis, value), {("unsupported", reason)})
+
+    def test_the_tables_of_a_story_name_what_a_pool_lacks(self):
+        lines = self.statuses("handmade", "-w", "forkjoin")
+        self.assertEqual(lines, {("unsupported", "no fork-join kernels")})
+
+    def statuses(self, *options):
+        """What the samples of a run say of their subject: status and reason."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "run")
+            done = subprocess.run([BENCH, "run", "-q", "--rounds", "1", "--measure-ms", "2", "--out", out, "-s",
+                                   *options], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            with open(os.path.join(out, "samples.jsonl"), encoding="utf-8") as file:
+                return {(sample["status"], sample["reason"]) for sample in map(json.loads, file)}
 
     def test_every_configuration_of_every_program_keeps_its_promises(self):
         for subject in listed():
