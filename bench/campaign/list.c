@@ -117,7 +117,7 @@ static void print_subject(const struct subject *subject) {
     for (size_t i = 0; i < json_array_size(variants); i++) {
         const json_t *variant = json_array_get(variants, i);
         char *label = subject_label(subject, i);
-        printf("    %-22s [order %s, full %s] %s\n", label, string_in(variant, "order"),
+        printf("    %-24s %-5s %-11s %s\n", label, string_in(variant, "order"),
                string_in(variant, "full"), string_in(variant, "notes"));
         free(label);
     }
@@ -152,6 +152,7 @@ int list_main(int argc, char **argv) {
             }
         }
         puts("\nSubjects and their configurations");
+        printf("    %-24s %-5s %-11s %s\n", "", "order", "when full", "settings");
         for (size_t i = 0; i < subjects.n; i++) {
             print_subject(&subjects.items[i]);
         }

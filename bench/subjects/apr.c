@@ -108,7 +108,7 @@ const struct weir_subject *weir_subject(void) {
         .size = sizeof(struct weir_subject),
         .name = "apr",
         .version = APU_VERSION_STRING,
-        .notes = "apr_thread_pool: unbounded queue, bare pointers; no futures; end: counted",
+        .notes = "apr_thread_pool: unbounded; no spinning; bare pointers; no futures; end: counted",
         .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK,
         .variants = variants,
         .open = apr_subject_open,

@@ -117,7 +117,8 @@ struct weir_subject describe() {
     subject.size = sizeof(struct weir_subject);
     subject.name = "asio";
     subject.version = BOOST_LIB_VERSION;
-    subject.notes = "Boost.Asio thread_pool, post; values by use_future; unbounded; end: counted";
+    subject.notes =
+        "Boost.Asio thread_pool, post; values by use_future; unbounded; no spinning; end: counted";
     subject.capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK;
     subject.open = open_pool;
     subject.submit = submit;

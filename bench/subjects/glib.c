@@ -95,7 +95,7 @@ const struct weir_subject *weir_subject(void) {
         .size = sizeof(struct weir_subject),
         .name = "glib",
         .version = version,
-        .notes = "GThreadPool: unbounded queue, bare pointers; no futures; end: counted",
+        .notes = "GThreadPool: unbounded; no spinning; bare pointers; no futures; end: counted",
         .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHARED_THREADS,
         .variants = variants,
         .open = glib_open,

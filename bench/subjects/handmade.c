@@ -137,7 +137,8 @@ const struct weir_subject *weir_subject(void) {
         .size = sizeof(struct weir_subject),
         .name = "handmade",
         .version = "1",
-        .notes = "one mutex, one list, a malloc and a signal for each task; no futures",
+        .notes =
+            "one mutex, one list, unbounded; no spinning; a malloc and a signal each; no futures",
         .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK,
         .open = handmade_open,
         .submit = handmade_submit,

@@ -129,7 +129,7 @@ struct weir_subject describe() {
     subject.size = sizeof(struct weir_subject);
     subject.name = "poco";
     subject.version = version.c_str();
-    subject.notes = "a heap object for each task; no futures; end: counted";
+    subject.notes = "no spinning; a heap object each; no futures; end: counted";
     subject.capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_REJECTS;
     subject.variants = variants;
     subject.open = open_pool;

@@ -12,7 +12,7 @@ import (
 )
 
 const notes = "no pool of its own: goroutines, which the run-time places on as many threads as CPUs; " +
-	"results come back through channels"
+	"these spin before they sleep; results come back through channels"
 
 var workloads = []string{"throughput", "contention", "wait", "latency", "wakeup", "forkjoin", "metg", "sparse",
 	"memory", "lifecycle"}

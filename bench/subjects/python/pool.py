@@ -30,7 +30,7 @@ PATTERNS = ["block", "timed", "poll", "callback", "any", "all", "nested", "signa
 DESCRIPTION = {
     "name": "python",
     "version": "CPython " + platform.python_version(),
-    "notes": "ThreadPoolExecutor: unbounded queue, one Python call and one future a task; "
+    "notes": "ThreadPoolExecutor: unbounded; no spinning; one Python call and one future a task; "
     "the interpreter lock lets one thread run Python code at a time",
     "variants": [
         {

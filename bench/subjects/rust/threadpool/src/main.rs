@@ -10,7 +10,7 @@ impl Pool for Threads {
     const SUBJECT: Subject = Subject {
         name: "rust-threadpool",
         version: env!("CRATE_VERSION"),
-        notes: "a channel whose receiver is behind a mutex; a boxed closure each; no futures",
+        notes: "a channel, unbounded, whose receiver is behind a mutex; no spinning; a boxed closure each; no futures",
         patterns: &["signal"],
         variants: &[Variant { name: "default", notes: "execute; join waits", full: "grows", order: "fifo" }],
     };

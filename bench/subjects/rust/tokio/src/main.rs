@@ -35,8 +35,8 @@ impl Pool for Blocking {
     const SUBJECT: Subject = Subject {
         name: "tokio",
         version: env!("CRATE_VERSION"),
-        notes: "spawn_blocking: one mutex and queue, threads on demand, idle ones end after 10 s; a handle each; \
-                end: counted",
+        notes: "spawn_blocking: one mutex and queue, unbounded; no spinning; threads on demand, idle ones end \
+                after 10 s; a handle each; end: counted",
         patterns: &["block", "timed", "poll", "nested", "signal"],
         variants: &[Variant {
             name: "default",
