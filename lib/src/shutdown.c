@@ -135,8 +135,8 @@ int weir_pool_shutdown(struct weir_pool *pool, enum weir_shutdown_mode mode) {
 
     if (rc)
         return rc;
-    if (mode == WEIR_CANCEL_RUNNING)
-        atomic_store_explicit(&pool->host.cancelled, 1, memory_order_relaxed);
+    if (mode == WEIR_CANCEL_RUNNING) /* release: who sees it sees why; pairs in weir_cancelled */
+        atomic_store_explicit(&pool->host.cancelled, 1, memory_order_release);
     return end(pool, mode == WEIR_DRAIN ? POOL_DRAINING : POOL_CANCELLING);
 }
 

@@ -114,8 +114,10 @@ WEIR_API int weir_token_fini(struct weir_token *token);
 /*
  * Whether the task that the calling thread is inside of should end: its future's token is
  * cancelled, or its pool cancels what runs. In a task that runs inside another, the inner one
- * counts. False outside of any task, and once a future's call has returned. One relaxed load in a
- * task without a token, two in one with, and a look at the clock where there is a deadline.
+ * counts. What happened before weir_pool_shutdown happens before it says so, as with
+ * weir_token_cancel. False outside of any task, and once a future's call has returned. One relaxed
+ * load in a task without a token, two in one with, and a look at the clock where there is a
+ * deadline.
  */
 WEIR_API bool weir_cancelled(void);
 
