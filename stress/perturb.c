@@ -10,7 +10,7 @@
 #include <time.h>
 
 /* Time that one thread may lose to delays in one episode; past it the delays thin out. */
-#define BUDGET_NS UINT64_C(4000000)
+#define BUDGET_NS UINT64_C(1000000)
 
 /* Of one episode; written by perturb_begin only, while nobody else runs. */
 static struct {
