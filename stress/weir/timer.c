@@ -2,7 +2,8 @@
  * weir_timer: a timer runs when it is due and not before, its runs never overlap, a cancelled one
  * runs no more, and every timer ends, whatever the pool is doing.
  *
- * Timers of all kinds run beside tasks; some are cancelled by another thread, the others when they
+ * Timers of all kinds, the pool's first started by two threads at the same time, run beside tasks;
+ * some are cancelled by another thread, the others when they
  * have run a few times. Their memory is made unreadable after fini.
  */
 #include <errno.h>
@@ -10,9 +11,10 @@
 
 #include "stress/weir/work.h"
 
-#define TIMERS 10
-#define RUNS   3
-#define PAGE   4096
+#define TIMERS   10
+#define STARTERS 2
+#define RUNS     3
+#define PAGE     4096
 
 enum kind { ONCE, RATE, DELAY, KINDS };
 
@@ -20,6 +22,7 @@ struct alarm_clock {
     struct episode *e;
     struct weir_timer *timer;
     enum kind kind;
+    uint64_t delay_ns, interval_ns;
     uint64_t due_ns; /* of the first run */
     _Atomic(uint32_t) runs, inside;
     uint64_t count;      /* plain: each run sees what the one before wrote */
@@ -28,6 +31,8 @@ struct alarm_clock {
 
 struct member {
     struct episode *e;
+    struct weir_pool *pool;
+    unsigned first; /* starters: of theirs */
     struct alarm_clock *clocks;
 };
 
@@ -67,13 +72,33 @@ static void *cancel(void *arg) {
 }
 
 static void start(struct episode *e, struct weir_pool *pool, struct alarm_clock *c) {
-    uint64_t interval_ns = 20000 + episode_below(e, 200000);
-    c->due_ns = weir_after(episode_below(e, 400000));
+    c->due_ns = weir_after(c->delay_ns);
     int error = c->kind == ONCE ? weir_timer_once(c->timer, pool, c->due_ns)
                 : c->kind == RATE
-                    ? weir_timer_at_fixed_rate(c->timer, pool, c->due_ns, interval_ns)
-                    : weir_timer_with_fixed_delay(c->timer, pool, c->due_ns, interval_ns);
+                    ? weir_timer_at_fixed_rate(c->timer, pool, c->due_ns, c->interval_ns)
+                    : weir_timer_with_fixed_delay(c->timer, pool, c->due_ns, c->interval_ns);
     work_expect(e, "starting a timer", error, 0);
+}
+
+static void *start_some(void *arg) {
+    struct member *m = arg;
+    episode_ready(m->e);
+    for (unsigned i = m->first; i < TIMERS; i += STARTERS) {
+        start(m->e, m->pool, &m->clocks[i]);
+    }
+    return NULL;
+}
+
+static void make(struct episode *e, struct alarm_clock *c) {
+    *c = (struct alarm_clock){.e = e,
+                              .kind = (enum kind)episode_below(e, KINDS),
+                              .delay_ns = episode_below(e, 400000),
+                              .interval_ns = 20000 + episode_below(e, 200000)};
+    c->timer = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (c->timer == MAP_FAILED) {
+        episode_fail(e, "harness error", "mmap");
+    }
+    weir_timer_init(c->timer, ring, c, 0);
 }
 
 static void check(struct episode *e, struct alarm_clock *c, bool cancelled) {
@@ -101,22 +126,20 @@ static void check(struct episode *e, struct alarm_clock *c, bool cancelled) {
 static void run(struct episode *e) {
     struct weir_pool_options options;
     struct alarm_clock clocks[TIMERS];
-    struct member canceller = {e, clocks};
+    struct member canceller = {.e = e, .clocks = clocks}, starters[STARTERS];
     work_options(e, &options);
     episode_plan(e, 8);
     struct work *works = episode_memory(e, e->planned * sizeof *works);
     struct weir_pool *pool = work_pool(e, &options);
     episode_phase(e, "timers beside tasks");
     for (unsigned i = 0; i < TIMERS; i++) {
-        clocks[i] = (struct alarm_clock){.e = e, .kind = (enum kind)episode_below(e, KINDS)};
-        clocks[i].timer =
-            mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (clocks[i].timer == MAP_FAILED) {
-            episode_fail(e, "harness error", "mmap");
-        }
-        weir_timer_init(clocks[i].timer, ring, &clocks[i], 0);
-        start(e, pool, &clocks[i]);
+        make(e, &clocks[i]);
     }
+    for (unsigned i = 0; i < STARTERS; i++) {
+        starters[i] = (struct member){e, pool, i, clocks};
+    }
+    episode_crew(e, STARTERS, start_some, starters, sizeof starters[0]);
+    episode_join(e);
     episode_crew(e, 1, cancel, &canceller, sizeof canceller);
     for (unsigned i = 0; i < e->planned; i++) {
         (void)work_insist(e, pool, &works[i], &e->tasks[i], 0);
