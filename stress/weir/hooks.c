@@ -18,6 +18,20 @@ static uint32_t get(_Atomic(uint32_t) *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+static int last_words; /* plain memory: of the hook that is last, for whoever sees the pool ended */
+
+/* Asks for the phase alone, which nobody is woken for. */
+static void await_phase(struct episode *e, struct weir_pool *pool) {
+    atomic_store_explicit(&e->shutting, true, memory_order_relaxed);
+    work_expect(e, "weir_pool_shutdown", weir_pool_shutdown(pool, WEIR_DRAIN), 0);
+    while (weir_pool_phase(pool) != WEIR_POOL_ENDED) {
+        perturb_rest(10);
+    }
+    if (last_words != 1) {
+        episode_fail(e, "lost result", "what terminated wrote is not seen in an ended pool");
+    }
+}
+
 static int on_start(void *arg, uint32_t worker) {
     (void)arg, (void)worker;
     add(&seen.starts);
@@ -50,6 +64,7 @@ static void on_after(void *arg, const struct weir_task_info *info) {
 static void on_terminated(void *arg) {
     (void)arg;
     add(&seen.terminated);
+    last_words = 1;
     if (get(&seen.starts) != get(&seen.stops)) {
         add(&seen.bad);
     }
@@ -74,6 +89,7 @@ static void run(struct episode *e) {
     atomic_store_explicit(&seen.after, 0, memory_order_relaxed);
     atomic_store_explicit(&seen.terminated, 0, memory_order_relaxed);
     atomic_store_explicit(&seen.bad, 0, memory_order_relaxed);
+    last_words = 0;
     episode_plan(e, TASKS);
     struct work *works = episode_memory(e, e->planned * sizeof *works);
     struct weir_pool *pool = work_pool(e, &options);
@@ -83,6 +99,9 @@ static void run(struct episode *e) {
         if (episode_below(e, 8) == 0) {
             perturb_rest(150);
         }
+    }
+    if (episode_below(e, 2) == 0) {
+        await_phase(e, pool);
     }
     work_free(e, pool);
     episode_check_all(e, false);
