@@ -39,7 +39,7 @@ static struct board *map_board(int fd) {
         return NULL;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left to watch over this process */
-    prctl(PR_SET_TIMERSLACK, 1); /* delays of microseconds, on every thread that follows */
+    prctl(PR_SET_TIMERSLACK, 1);      /* delays of microseconds, on every thread that follows */
     return memory;
 }
 
