@@ -44,7 +44,7 @@ bench: deps-core-report-peers ## measure the pools on this machine, plot, report
 FIELD ?= main
 
 bench-full: ## the whole field: every pool and configuration that is there, half an hour
-	@$(MAKE) --no-print-directory bench FIELD=all BUDGET=$(if $(filter file default undefined,$(origin BUDGET)),1800,$(BUDGET))
+	@$(MAKE) --no-print-directory bench FIELD=all BENCH_RESERVE=30 BUDGET=$(if $(filter file default undefined,$(origin BUDGET)),1800,$(BUDGET))
 
 compare: deps-core-peers ## is A faster than B? A and B: subject[:variant], ./pool.so, or runs
 	@test -n "$(A)" -a -n "$(B)" || { echo 'make compare A=weir:stealing B=glib' >&2; exit 64; }

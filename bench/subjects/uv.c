@@ -137,9 +137,8 @@ const struct weir_subject *weir_subject(void) {
         .abi = WEIR_SUBJECT_ABI,
         .size = sizeof(struct weir_subject),
         .name = "uv",
-        .notes =
-            "uv_queue_work through uv_async_send and its own loop; unbounded; no spinning; one "
-            "pool a process, UV_THREADPOOL_SIZE = workers; no futures; end: counted",
+        .notes = "uv_queue_work through uv_async_send; unbounded; no spinning; one pool, of "
+                 "UV_THREADPOOL_SIZE = workers; no futures; end: counted",
         .capabilities = WEIR_SUBJECT_FIFO | WEIR_SUBJECT_FROM_TASK | WEIR_SUBJECT_SHARED_THREADS,
         .open = uv_subject_open,
         .submit = uv_subject_submit,
