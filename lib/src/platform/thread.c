@@ -42,9 +42,11 @@ uint32_t weir__thread_id(void) {
 
 void weir__thread_name_text(const char *prefix, const char *suffix) {
     char name[WEIR__THREAD_NAME] = "";
+    size_t end = strnlen(suffix, sizeof name - 1);
+    size_t begin = strnlen(prefix, sizeof name - 1 - end);
 
-    size_t room = sizeof name - 1 - strnlen(suffix, sizeof name - 1);
-    snprintf(name, sizeof name, "%.*s%s", (int)room, prefix, suffix);
+    memcpy(name, prefix, begin);
+    memcpy(name + begin, suffix, end);
     pthread_setname_np(pthread_self(), name);
 }
 
