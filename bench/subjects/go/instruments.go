@@ -38,8 +38,16 @@ func usageNow() usage {
 	return usage{now(), r.Utime.Nano() + r.Stime.Nano(), r.Nvcsw + r.Nivcsw}
 }
 
+// Never negative: what is left after taking a thread's own share off two readings may be.
 func (u usage) since(before usage) usage {
-	return usage{u.wall - before.wall, u.cpu - before.cpu, u.csw - before.csw}
+	return usage{u.wall - before.wall, max(u.cpu-before.cpu, 0), max(u.csw-before.csw, 0)}
+}
+
+func max(a, b int64) int64 {
+	if a > b {
+		return a
+	}
+	return b
 }
 
 func (u usage) plus(more usage) usage {

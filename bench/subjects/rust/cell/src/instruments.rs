@@ -79,8 +79,13 @@ impl Usage {
         Usage { wall: now(), cpu, csw: r.voluntary + r.involuntary }
     }
 
+    /// Never negative: what is left after taking a thread's own share off two readings may be.
     pub fn since(self, before: Usage) -> Usage {
-        Usage { wall: self.wall - before.wall, cpu: self.cpu - before.cpu, csw: self.csw - before.csw }
+        Usage {
+            wall: self.wall - before.wall,
+            cpu: (self.cpu - before.cpu).max(0),
+            csw: (self.csw - before.csw).max(0),
+        }
     }
 
     /// The same moment without what a part of it has used.
