@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/measure/cgroup.h"
+
 /* Made by the build: BUILD_FLAGS and BUILD_COMMIT. */
 #ifndef BUILD_FLAGS
 #define BUILD_FLAGS ""
@@ -68,89 +70,6 @@ static void set_line(json_t *object, const char *name, const char *path) {
     }
 }
 
-double machine_parse_cpu_max(const char *cpu_max) {
-    char *rest;
-    double quota = strtod(cpu_max, &rest);
-    double period = strtod(rest, NULL);
-    return rest != cpu_max && quota > 0.0 && period > 0.0 ? quota / period : 0.0;
-}
-
-/* The folder of this process's group below a mount of version 2 or of the cpu controller. */
-static bool cgroup_folder(bool version2, char folder[LINE_SIZE]) {
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[LINE_SIZE];
-    bool found = false;
-    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':');
-        char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-        if (path == NULL) {
-            continue;
-        }
-        *path++ = '\0';
-        controllers++;
-        bool cpu =
-            strcmp(controllers, "cpu") == 0 || strncmp(controllers, "cpu,", 4) == 0 ||
-            strstr(controllers, ",cpu,") != NULL ||
-            (strlen(controllers) > 4 && strcmp(controllers + strlen(controllers) - 4, ",cpu") == 0);
-        if (version2 ? controllers[0] == '\0' : cpu) {
-            found =
-                snprintf(folder, LINE_SIZE, "%s", strcmp(path, "/") == 0 ? "" : path) < LINE_SIZE;
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return found;
-}
-
-/* The limit that one folder sets, in CPUs; 0: none. */
-static double limit_of(const char *folder, bool version2) {
-    char path[LINE_SIZE + 64];
-    char line[LINE_SIZE];
-    char period[LINE_SIZE];
-    if (version2) {
-        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", folder);
-        return read_line(path, line) ? machine_parse_cpu_max(line) : 0.0;
-    }
-    snprintf(path, sizeof(path), "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", folder);
-    if (!read_line(path, line)) {
-        return 0.0;
-    }
-    snprintf(path, sizeof(path), "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", folder);
-    if (!read_line(path, period)) {
-        return 0.0;
-    }
-    char both[2 * LINE_SIZE + 2];
-    snprintf(both, sizeof(both), "%s %s", line, period);
-    return machine_parse_cpu_max(both);
-}
-
-/* The tightest limit from this process's group up to the root. A container often sees its own
- * group at the root while /proc names the host's path, so the root is always looked at. */
-static double cgroup_cpus(bool version2) {
-    char folder[LINE_SIZE];
-    double tightest = limit_of("", version2);
-    if (!cgroup_folder(version2, folder)) {
-        return tightest;
-    }
-    while (folder[0] != '\0') {
-        double limit = limit_of(folder, version2);
-        if (limit > 0.0 && (tightest == 0.0 || limit < tightest)) {
-            tightest = limit;
-        }
-        char *slash = strrchr(folder, '/');
-        *(slash != NULL ? slash : folder) = '\0';
-    }
-    return tightest;
-}
-
-static double quota_cpus(void) {
-    double v2 = cgroup_cpus(true);
-    double v1 = cgroup_cpus(false);
-    return v2 == 0.0 || (v1 != 0.0 && v1 < v2) ? v1 : v2;
-}
-
 /* CPUs in the affinity mask; text becomes a list such as "0-3,8". */
 static unsigned affinity(char text[LINE_SIZE]) {
     cpu_set_t set;
@@ -180,7 +99,7 @@ static unsigned affinity(char text[LINE_SIZE]) {
 unsigned machine_cpus(void) {
     char text[LINE_SIZE];
     unsigned allowed = affinity(text);
-    double quota = quota_cpus();
+    double quota = cgroup_limit_cpus();
     if (quota > 0.0 && ceil(quota) < (double)allowed) {
         allowed = (unsigned)ceil(quota);
     }
@@ -253,7 +172,7 @@ static void describe_cpus(json_t *machine) {
         set_text(machine, "cpu", line);
     }
     unsigned allowed = affinity(line);
-    double quota = quota_cpus();
+    double quota = cgroup_limit_cpus();
     json_object_set_new(machine, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     json_object_set_new(machine, "affinity_cpus", json_integer((json_int_t)allowed));
     set_text(machine, "affinity", line);

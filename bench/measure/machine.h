@@ -33,8 +33,4 @@ json_t *machine_state(void);
  * when the kernel does not tell. */
 double machine_steal_share(const json_t *start, const json_t *end);
 
-/* The CPU limit of cgroup files as text, in CPUs; 0: no limit. For tests, and used by the above:
- * v2 "max 100000" or "150000 100000"; v1 quota and period. */
-double machine_parse_cpu_max(const char *cpu_max);
-
 #endif

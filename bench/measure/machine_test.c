@@ -7,16 +7,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static void quotas_are_read_in_cpus(void **state) {
-    (void)state;
-    assert_true(machine_parse_cpu_max("max 100000") == 0.0);
-    assert_true(machine_parse_cpu_max("150000 100000") == 1.5);
-    assert_true(machine_parse_cpu_max("-1 100000") == 0.0);
-    assert_true(machine_parse_cpu_max("200000 100000") == 2.0);
-    assert_true(machine_parse_cpu_max("") == 0.0);
-    assert_true(machine_parse_cpu_max("100000") == 0.0);
-}
-
 static void fewer_cpus_in_the_mask_are_fewer_usable_cpus(void **state) {
     (void)state;
     cpu_set_t before;
@@ -68,7 +58,6 @@ static void steal_is_the_share_between_two_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotas_are_read_in_cpus),
         cmocka_unit_test(fewer_cpus_in_the_mask_are_fewer_usable_cpus),
         cmocka_unit_test(the_description_names_what_figures_depend_on),
         cmocka_unit_test(steal_is_the_share_between_two_states),

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/measure/cgroup.h"
 #include "bench/measure/clock.h"
 
 #define PERIOD_NS 10000000u
@@ -59,22 +60,7 @@ static struct counters counters_now(void) {
     if (file != NULL) {
         fclose(file);
     }
-    static const struct {
-        const char *path, *key;
-        double unit_s;
-    } quotas[] = {{"/sys/fs/cgroup/cpu.stat", "throttled_usec", 1e-6},
-                  {"/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1e-9}};
-    for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
-        char key[64];
-        double value;
-        file = fopen(quotas[i].path, "re");
-        while (file != NULL && fscanf(file, "%63s %lf", key, &value) == 2) {
-            now.throttled_s += strcmp(key, quotas[i].key) == 0 ? value * quotas[i].unit_s : 0.0;
-        }
-        if (file != NULL) {
-            fclose(file);
-        }
-    }
+    now.throttled_s = cgroup_throttled_s();
     getrusage(RUSAGE_CHILDREN, &children);
     now.own_s = (double)usage_now().cpu_ns / 1e9 + (double)children.ru_utime.tv_sec +
                 (double)children.ru_utime.tv_usec / 1e6 + (double)children.ru_stime.tv_sec;

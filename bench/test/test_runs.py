@@ -40,6 +40,25 @@ def wait_for(condition, seconds=30):
         time.sleep(0.005)
 
 
+def small_group():
+    """A control group that may use a fifth of a CPU, of either version; None: not allowed here."""
+    for root, limits in (("/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": "50000", "cpu.cfs_quota_us": "10000"}),
+                         ("/sys/fs/cgroup", {"cpu.max": "10000 50000"})):
+        group = os.path.join(root, f"weir-test-{os.getpid()}")
+        try:
+            os.mkdir(group)
+        except OSError:
+            continue
+        try:
+            for name, text in limits.items():
+                with open(os.path.join(group, name), "w", encoding="ascii") as file:
+                    file.write(text)
+            return group
+        except OSError:
+            os.rmdir(group)
+    return None
+
+
 class InFolder(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
@@ -214,6 +233,21 @@ class Spoilt(InFolder):
         doubts = self.doubts(run)
         self.assertNotIn("INVALID: CPUs", doubts[0])
         self.assertIn("INVALID: CPUs", doubts[-1])
+
+    def test_a_quota_that_comes_in_the_middle_is_named(self):
+        group = small_group()
+        if group is None:
+            self.skipTest("no control group can be made here")
+        self.addCleanup(os.rmdir, group)
+        process, run = self.begin()
+        with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        self.assertEqual(process.wait(60), 0)
+        doubts = self.doubts(run)
+        self.assertNotIn("NOISY: throttled", doubts[0])
+        self.assertIn("NOISY: throttled", doubts[-1])
+        if len(os.sched_getaffinity(0)) > 1:
+            self.assertIn("INVALID: CPUs", doubts[-1])
 
     def test_an_allocator_that_comes_in_from_outside_is_named_by_its_name(self):
         run = bench("run", "-w", "memory", "--queued", "1000", "--alloc", "glibc", "-s", POOL, "-q",
