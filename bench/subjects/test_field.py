@@ -124,6 +124,27 @@ class Field(unittest.TestCase):
                 with self.subTest(subject=subject["name"], workload=workload):
                     self.assertEqual(self.statuses(subject["name"], "-w", workload, axis, value), {("unsupported", reason)})
 
+    def test_every_program_offers_the_load_of_the_plug_ins(self):
+        programs = [subject["name"] for subject in filter(is_program, listed())]
+        for arrivals, service in (("poisson", "exponential"), ("burst", "pareto"), ("constant", "bimodal")):
+            with tempfile.TemporaryDirectory() as folder:
+                out = os.path.join(folder, "run")
+                chosen = [word for name in ["handmade", *programs] for word in ("-s", name)]
+                done = subprocess.run(
+                    [BENCH, "run", "-q", "-w", "latency", "--workers", "1", "--arrivals", arrivals, "--service", service,
+                     "--rate", "4000", "--service-ns", "20000", "--rounds", "1", "--measure-ms", "50", "--out",
+                     out, *chosen], capture_output=True, text=True, timeout=120, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                with open(os.path.join(out, "samples.jsonl"), encoding="utf-8") as file:
+                    samples = [json.loads(line) for line in file]
+            loads = {sample["subject"]["name"]: sample["values"] for sample in samples}
+            self.assertEqual(set(loads), {"handmade", *programs})
+            right = loads["handmade"]
+            for name, load in loads.items():
+                with self.subTest(name, arrivals=arrivals, service=service):
+                    for value in ("schedule_ns", "schedule_work_ns"):  # logarithms may differ in their last bit
+                        self.assertAlmostEqual(load[value], right[value], delta=4)
+
     def test_the_tables_of_a_story_name_what_a_pool_lacks(self):
         lines = self.statuses("handmade", "-w", "forkjoin")
         self.assertEqual(lines, {("unsupported", "no fork-join kernels")})

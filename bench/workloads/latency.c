@@ -42,6 +42,8 @@ enum notify { NOTIFY_NONE, NOTIFY_CALLBACK, NOTIFY_FUTURE };
 static struct load {
     struct cell_run *run;
     double rate_per_s;
+    uint64_t schedule_ns; /* the last arrival and the sum of the work, to compare schedules */
+    uint64_t schedule_work_ns;
     double wanted; /* utilisation in percent; 0: a rate was given */
     struct latency_jobs jobs;
     bool share_cpu;   /* no CPU is left for the generator */
@@ -107,8 +109,9 @@ static size_t choice(const char *axis, const char *const *names) {
 static void size_load(double warmup_ns, double measure_ns) {
     double warm = ceil(load.rate_per_s * warmup_ns / 1e9);
     double all = warm + ceil(load.rate_per_s * measure_ns / 1e9);
-    load.jobs.n = all < (double)EPOCH_MAX ? (size_t)all : EPOCH_MAX;
-    load.jobs.first = warm < (double)load.jobs.n / 2.0 ? (size_t)warm : load.jobs.n / 2;
+    bool fits = all <= (double)EPOCH_MAX;
+    load.jobs.n = fits ? (size_t)all : EPOCH_MAX;
+    load.jobs.first = fits ? (size_t)warm : (size_t)fmin(warm, EPOCH_MAX / 2.0);
 }
 
 /* Jobs from begin to end, as moments after the start; a part of the run is exact by itself. */
@@ -125,6 +128,8 @@ static bool schedule_part(size_t begin, size_t end, uint64_t start_ns, struct rn
                           (double)cell_axis_number(run, "service_ns"), rng);
     }
     for (size_t i = 0; made && i < n; i++) {
+        load.schedule_ns = at_ns[i];
+        load.schedule_work_ns += service_ns[i];
         load.jobs.jobs[begin + i].intended_ns = start_ns + at_ns[i];
         load.jobs.jobs[begin + i].steps = work_steps(&run->work, service_ns[i]);
     }
@@ -134,14 +139,19 @@ static bool schedule_part(size_t begin, size_t end, uint64_t start_ns, struct rn
 }
 
 static bool write_schedule(uint64_t seed) {
+    struct rng warm;
     struct rng rng;
     size_t first = load.jobs.first;
     ledger_reset(&load.run->ledger, load.jobs.n);
     load.jobs.jobs = ledger_argument(&load.run->ledger, 0);
+    /* A stream of its own, so that what is measured is the same however long a pool warms up. */
+    rng_seed(&warm, seed ^ 2);
     rng_seed(&rng, seed);
-    if (!schedule_part(0, first, 0, &rng) ||
-        !schedule_part(first, load.jobs.n, first > 0 ? load.jobs.jobs[first - 1].intended_ns : 0,
-                       &rng)) {
+    bool made = schedule_part(0, first, 0, &warm);
+    load.schedule_work_ns = 0;
+    made = made && schedule_part(first, load.jobs.n,
+                                 first > 0 ? load.jobs.jobs[first - 1].intended_ns : 0, &rng);
+    if (!made) {
         cell_record_end(load.run->record, CELL_INVALID, "no memory for %zu tasks", load.jobs.n);
         return false;
     }
@@ -355,6 +365,8 @@ static void report(struct usage used) {
     if (doubt[0] != '\0') {
         cell_record_doubt(record, "%s", doubt);
     }
+    cell_record_value(record, "schedule_ns", (double)load.schedule_ns);
+    cell_record_value(record, "schedule_work_ns", (double)load.schedule_work_ns);
     cell_record_value(record, "offered_per_s", jobs->offered_per_s);
     cell_record_value(record, "achieved_per_s", (double)counted * 1e9 / jobs->wall_ns);
     cell_record_value(record, "utilisation", jobs->utilisation);

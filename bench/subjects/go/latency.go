@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"math/rand"
 	"runtime"
 	"sort"
 	"time"
@@ -31,8 +30,8 @@ type load struct {
 }
 
 func runLatency(c *cell) {
-	c.only("arrivals", "poisson", "constant")
-	c.only("service", "constant", "exponential")
+	c.only("arrivals", "poisson", "constant", "burst")
+	c.only("service", "constant", "exponential", "bimodal", "pareto")
 	c.only("notify", "none")
 	l := &load{c: c, servers: minInt(c.number("workers", 1), runtime.NumCPU())}
 	service := float64(c.number("service_ns", 20000))
@@ -40,8 +39,13 @@ func runLatency(c *cell) {
 	if l.rate == 0 {
 		l.rate = float64(c.number("utilisation", 80)) / 100 * float64(l.servers) * 1e9 / service
 	}
-	l.first = int(math.Ceil(l.rate * float64(c.warmup) / 1e9))
-	n := minInt(l.first+int(math.Ceil(l.rate*float64(c.measure)/1e9)), epochMax)
+	warm := int(math.Ceil(l.rate * float64(c.warmup) / 1e9))
+	all := warm + int(math.Ceil(l.rate*float64(c.measure)/1e9))
+	n := minInt(all, epochMax)
+	l.first = warm
+	if all > n {
+		l.first = minInt(warm, n/2)
+	}
 	if n-l.first < 2 {
 		c.invalid("fewer than two arrivals in the time given")
 		return
@@ -55,21 +59,25 @@ func runLatency(c *cell) {
 	l.report()
 }
 
+// schedule makes two parts, the first of which warms up; each is exact by itself and has a stream of its
+// own, as in bench/workloads/latency.c.
 func (l *load) schedule(service float64) {
-	random := rand.New(rand.NewSource(l.c.seed))
-	gap, at := 1e9/l.rate, 0.0
-	for i := range l.all {
-		if l.c.word("arrivals") == "constant" {
-			at += gap
-		} else {
-			at += random.ExpFloat64() * gap
+	begin, start, seed := 0, int64(0), uint64(l.c.seed)^2
+	for _, end := range []int{l.first, len(l.all)} {
+		draw, planned := newRandom(seed), int64(0)
+		moments := draw.arrivals(l.c.word("arrivals"), end-begin, l.rate)
+		lengths := draw.services(l.c.word("service"), end-begin, service)
+		for i, moment := range moments {
+			l.all[begin+i].intended = start + moment
+			l.all[begin+i].steps = l.c.work.steps(float64(lengths[i]))
+			planned += lengths[i]
 		}
-		ns := service
-		if l.c.word("service") == "exponential" {
-			ns *= random.ExpFloat64()
+		if end > 0 {
+			l.c.values["schedule_ns"] = float64(l.all[end-1].intended - start)
+			l.c.values["schedule_work_ns"] = float64(planned)
+			start = l.all[end-1].intended
 		}
-		l.all[i].intended = int64(at)
-		l.all[i].steps = l.c.work.steps(ns)
+		begin, seed = end, uint64(l.c.seed)
 	}
 }
 

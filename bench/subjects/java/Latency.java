@@ -1,5 +1,4 @@
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.locks.LockSupport;
 
@@ -31,8 +30,8 @@ final class Latency {
     }
 
     static void measure(Cell cell) throws Exception {
-        cell.only("arrivals", "poisson", "constant");
-        cell.only("service", "constant", "exponential");
+        cell.only("arrivals", "poisson", "constant", "burst");
+        cell.only("service", "constant", "exponential", "bimodal", "pareto");
         cell.only("notify", "none");
         Latency latency = new Latency(cell);
         ExecutorService pool = cell.openPool();
@@ -45,8 +44,10 @@ final class Latency {
 
     private void load(ExecutorService pool, long warmupNs, long measureNs, long seed)
             throws Exception {
-        first = (int) Math.ceil(ratePerS * warmupNs / 1e9);
-        n = first + (int) Math.min(Math.ceil(ratePerS * measureNs / 1e9), 1 << 20);
+        int warm = (int) Math.ceil(ratePerS * warmupNs / 1e9);
+        double all = warm + Math.ceil(ratePerS * measureNs / 1e9);
+        n = (int) Math.min(all, 1 << 20);
+        first = all > n ? Math.min(warm, n / 2) : warm;
         if (n - first < 2) {
             cell.invalid("fewer than two arrivals in the time given");
         }
@@ -93,20 +94,29 @@ final class Latency {
         }
     }
 
-    /** Writes the arrivals, from 0, and gives the length of each task. */
+    /**
+     * Writes the arrivals, from 0, and gives the steps of each task. Two parts, the first of which warms up;
+     * each is exact by itself and has a stream of its own, as in bench/workloads/latency.c.
+     */
     private long[] schedule(long seed) {
-        SplittableRandom random = new SplittableRandom(seed);
-        boolean poisson = cell.word("arrivals").equals("poisson");
-        boolean exponential = cell.word("service").equals("exponential");
-        double gapNs = 1e9 / ratePerS;
-        double serviceNs = cell.axis("service_ns", 20_000);
         long[] steps = new long[n];
-        double at = 0;
-        for (int i = 0; i < n; i++) {
-            at += poisson ? -Math.log(1 - random.nextDouble()) * gapNs : gapNs;
-            intended[i] = (long) at;
-            double ns = exponential ? -Math.log(1 - random.nextDouble()) * serviceNs : serviceNs;
-            steps[i] = cell.work.steps(ns);
+        long start = 0;
+        int begin = 0;
+        for (int end : new int[] {first, n}) {
+            Schedule draw = new Schedule(end == n ? seed : seed ^ 2);
+            long planned = 0;
+            long[] moments = draw.arrivals(cell.word("arrivals"), end - begin, ratePerS);
+            long[] lengths = draw.services(cell.word("service"), end - begin, cell.axis("service_ns", 20_000));
+            for (int i = begin; i < end; i++) {
+                intended[i] = start + moments[i - begin];
+                steps[i] = cell.work.steps(lengths[i - begin]);
+                planned += lengths[i - begin];
+            }
+            long last = end > 0 ? intended[end - 1] : 0;
+            cell.value("schedule_ns", (double) (last - start));
+            cell.value("schedule_work_ns", (double) planned);
+            start = last;
+            begin = end;
         }
         return steps;
     }

@@ -17,13 +17,13 @@ import json
 import math
 import os
 import platform
-import random
 import sys
 import threading
 import time
 
 sys.dont_write_bytecode = True
 import idle
+import schedule
 from instruments import KEY, Broken, Histogram, Ledger, Meter, Unsupported, Work, clock_cost_ns, spin
 
 PATTERNS = ["block", "timed", "poll", "callback", "any", "all", "nested", "signal"]
@@ -46,6 +46,7 @@ DESCRIPTION = {
     "patterns": PATTERNS,
 }
 
+EPOCH_MAX = 1 << 20
 LAG_ALLOWED_NS = 10_000
 SWITCH_SPIN_NS = 100_000  # the generator sleeps until this close to an arrival, then yields
 TIMED_WAIT_S = 3600.0  # deadline of the pattern "timed": finite, and never reached
@@ -301,24 +302,22 @@ def cpus():
     return len(os.sched_getaffinity(0))
 
 
-def schedule(cell, rate_per_s, tasks, seed):
-    """Arrival times (ns from the start) and service times (ns), fixed by the seed alone."""
-    draw = random.Random(seed)
-    gap_ns = 1e9 / rate_per_s
-    at = 0.0
-    arrivals = []
-    services = []
-    for _ in range(tasks):
-        at += draw.expovariate(1 / gap_ns) if cell["arrivals"] == "poisson" else gap_ns
-        arrivals.append(int(at))
-        mean = cell["service_ns"]
-        drawn = draw.expovariate(1 / mean) if cell["service"] == "exponential" else mean
-        services.append(drawn)
-    return arrivals, services
+def planned(cell, rate_per_s, first, tasks, seed):
+    """Arrival times (ns from the start) and service times (ns), fixed by the seed alone. Two parts, the
+    first of which warms up; each is exact by itself and has a stream of its own, as in
+    bench/workloads/latency.c."""
+    moments, lengths = [], []
+    for n, own_seed in ((first, seed ^ 2), (tasks - first, seed)):
+        draw = schedule.Random(own_seed)
+        start = moments[-1] if moments else 0
+        moments += [start + at for at in schedule.arrivals(cell["arrivals"], n, rate_per_s, draw)]
+        lengths += schedule.services(cell["service"], n, cell["service_ns"], draw)
+    return moments, lengths
 
 
-def latency_epoch(cell, arrivals, loops):
-    """Submits on schedule, whatever the pool does; gives times for each task."""
+def latency_epoch(cell, arrivals, loops, first):
+    """Submits on schedule, whatever the pool does; gives times for each task. What the process uses
+    counts from the first task that does."""
     tasks = len(arrivals)
     ledger = Ledger(tasks, 0)
     submitted, returned, started, ended = (array.array("q", bytes(8 * tasks)) for _ in range(4))
@@ -330,9 +329,10 @@ def latency_epoch(cell, arrivals, loops):
         spin(loops[number])
         ended[number] = time.monotonic_ns()
 
-    meter = Meter()
     origin = time.monotonic_ns() + 1_000_000
     for number, arrival in enumerate(arrivals):
+        if number == first:
+            meter = Meter()
         intended = origin + arrival
         while (now := time.monotonic_ns()) < intended:
             if intended - now > SWITCH_SPIN_NS:
@@ -349,9 +349,9 @@ def latency_epoch(cell, arrivals, loops):
 
 
 def run_latency(cell, description, work):
-    if cell.get("arrivals", "poisson") not in ("poisson", "constant"):
+    if cell.get("arrivals", "poisson") not in ("poisson", "constant", "burst"):
         raise Unsupported(f"no {cell['arrivals']} arrivals in this program")
-    if cell.get("service", "constant") not in ("constant", "exponential"):
+    if cell.get("service", "constant") not in ("constant", "exponential", "bimodal", "pareto"):
         raise Unsupported(f"no {cell['service']} service in this program")
     if cell.get("notify", "none") != "none":
         raise Unsupported("no notification in this program")
@@ -359,16 +359,21 @@ def run_latency(cell, description, work):
     rate = cell.get("rate_per_s") or cell["utilisation"] / 100 * capacity * 1e9 / cell["service_ns"]
     seed = description["seed"]
 
-    def epoch(length_ns, epoch_seed):
-        tasks = max(int(rate * length_ns / 1e9), 10)
-        arrivals, services = schedule(cell, rate, tasks, epoch_seed)
-        return arrivals, latency_epoch(cell, arrivals, [work.loops(ns) for ns in services])
-
-    epoch(description["warmup_ns"], seed + 1)
-    arrivals, (meter, origin, times) = epoch(description["measure_ns"], seed)
-    submitted, returned, started, ended = times
-    tasks = len(arrivals)
-    intended = [origin + at for at in arrivals]
+    warm = math.ceil(rate * description["warmup_ns"] / 1e9)
+    every = warm + math.ceil(rate * description["measure_ns"] / 1e9)
+    tasks = min(every, EPOCH_MAX)
+    first = min(warm, tasks // 2) if every > tasks else warm
+    if tasks - first < 2:
+        meter = Meter()
+        meter.stop()
+        return meter, 0, {}, {}, "fewer than two arrivals in the time given", []
+    arrivals, services = planned(cell, rate, first, tasks, seed)
+    meter, origin, times = latency_epoch(cell, arrivals, [work.loops(ns) for ns in services], first)
+    begin = arrivals[first - 1] if first else 0
+    schedule_values = {"schedule_ns": arrivals[-1] - begin, "schedule_work_ns": sum(services[first:])}
+    submitted, returned, started, ended = (column[first:] for column in times)
+    intended = [origin + at for at in arrivals[first:]]
+    tasks -= first
     names = {
         "total": zip(intended, ended),
         "queue": zip(submitted, started),
@@ -381,6 +386,7 @@ def run_latency(cell, description, work):
         "achieved_per_s": tasks / ((max(ended) - intended[0]) / 1e9),
         "utilisation": 100 * sum(b - a for a, b in zip(started, ended))
         / (max(ended) - intended[0]) / capacity,
+        **schedule_values,
     }
     doubts = ["the generator shares its CPU with a worker"] if cell["workers"] >= cpus() else []
     reason = refusal(capacity, intended, submitted, returned, ended)

@@ -2,6 +2,7 @@
 //! and the figures are refused by the rules of bench/workloads/latency.c.
 
 use crate::instruments::{now, End, Histogram, Ledger, Usage};
+use crate::schedule::{self, Random};
 use crate::{Cell, Pool, EPOCH_MAX};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ const LAG_ALLOWED_NS: i64 = 10_000;
 #[derive(Default)]
 struct Arrival {
     intended: i64,
+    service: i64,
     submitted: i64,
     accepted: i64,
     steps: u64,
@@ -20,35 +22,27 @@ struct Arrival {
     ended: AtomicI64,
 }
 
-/// SplitMix64: a stream of its own for each seed.
-struct Random(u64);
-
-impl Random {
-    fn exponential(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e3779b97f4a7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d049bb133111eb);
-        -(1.0 - ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64).ln()
-    }
-}
-
-fn schedule(cell: &Cell, rate: f64, n: usize) -> Vec<Arrival> {
-    let mut random = Random(cell.seed);
-    let (gap, mut at) = (1e9 / rate, 0.0);
+/// Two parts, the first of which warms up; each is exact by itself and has a stream of its own, as in
+/// bench/workloads/latency.c.
+fn schedule(cell: &Cell, rate: f64, first: usize, n: usize) -> Vec<Arrival> {
+    let mean = cell.number("service_ns", 20_000) as f64;
     let mut arrivals = Vec::with_capacity(n);
-    for _ in 0..n {
-        at += if cell.word("arrivals") == "constant" { gap } else { random.exponential() * gap };
-        let mean = cell.number("service_ns", 20_000) as f64;
-        let ns = if cell.word("service") == "exponential" { random.exponential() * mean } else { mean };
-        arrivals.push(Arrival { intended: at as i64, steps: cell.work.steps(ns), ..Arrival::default() });
+    for (part, seed) in [(first, cell.seed ^ 2), (n - first, cell.seed)] {
+        let mut random = Random::new(seed);
+        let start = arrivals.last().map_or(0, |last: &Arrival| last.intended);
+        let moments = schedule::arrivals(cell.word("arrivals"), part, rate, &mut random);
+        let services = schedule::services(cell.word("service"), part, mean, &mut random);
+        for (at, service) in moments.into_iter().zip(services) {
+            let steps = cell.work.steps(service as f64);
+            arrivals.push(Arrival { intended: start + at, service, steps, ..Arrival::default() });
+        }
     }
     arrivals
 }
 
 pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
-    cell.only("arrivals", &["poisson", "constant"])?;
-    cell.only("service", &["constant", "exponential"])?;
+    cell.only("arrivals", &["poisson", "constant", "burst"])?;
+    cell.only("service", &["constant", "exponential", "bimodal", "pareto"])?;
     cell.only("notify", &["none"])?;
     let workers = cell.number("workers", 1);
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -58,13 +52,19 @@ pub fn run<P: Pool>(cell: &mut Cell) -> Result<(), End> {
         0 => cell.number("utilisation", 80) as f64 / 100.0 * servers * 1e9 / service,
         given => given as f64,
     };
-    let first = (rate * cell.warmup as f64 / 1e9).ceil() as usize;
-    let n = (first + (rate * cell.measure as f64 / 1e9).ceil() as usize).min(EPOCH_MAX);
+    let warm = (rate * cell.warmup as f64 / 1e9).ceil() as usize;
+    let all = warm + (rate * cell.measure as f64 / 1e9).ceil() as usize;
+    let n = all.min(EPOCH_MAX);
+    let first = if all > n { warm.min(n / 2) } else { warm };
     if n < first + 2 {
         return Err(End::Invalid("fewer than two arrivals in the time given".into()));
     }
     let pool = P::open(workers, &cell.variant);
-    let (arrivals, used) = generate(&pool, cell, schedule(cell, rate, n), first)?;
+    let planned = schedule(cell, rate, first, n);
+    let start = if first > 0 { planned[first - 1].intended } else { 0 };
+    cell.value("schedule_ns", (planned[n - 1].intended - start) as f64);
+    cell.value("schedule_work_ns", planned[first..].iter().map(|a| a.service).sum::<i64>() as f64);
+    let (arrivals, used) = generate(&pool, cell, planned, first)?;
     if workers >= cpus {
         cell.doubts.push("the generator shares its CPU with a worker".into());
     }
@@ -119,6 +119,7 @@ fn generate<P: Pool>(
         intended,
         submitted,
         accepted,
+        service: a.service,
         steps: a.steps,
         started: AtomicI64::new(a.started.load(Relaxed)),
         ended: AtomicI64::new(a.ended.load(Relaxed)),

@@ -7,6 +7,7 @@ pub mod instruments;
 pub mod json;
 mod latency;
 mod metg;
+mod schedule;
 mod submission;
 mod waiting;
 
