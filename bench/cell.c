@@ -38,10 +38,14 @@ static void report_hang(void *arg) {
     uint64_t later = 0;
     uint64_t tasks = 0;
     if (atomic_load_explicit(&run->ledger_in_use, memory_order_acquire)) {
+        /* Long enough for a worker that waits for a lock that the submitter takes again and again.
+         */
         const struct timespec moment = {.tv_nsec = 100000000};
-        ended = ledger_ended(&run->ledger);
-        nanosleep(&moment, NULL);
-        later = ledger_ended(&run->ledger);
+        ended = later = ledger_ended(&run->ledger);
+        for (int i = 0; i < 15 && later == ended; i++) {
+            nanosleep(&moment, NULL);
+            later = ledger_ended(&run->ledger);
+        }
         tasks = run->ledger.bytes / LEDGER_STRIDE;
     }
     const char *phase = atomic_load_explicit(&run->phase, memory_order_relaxed);

@@ -98,12 +98,15 @@ def rank(run, candidates):
     base = labels[0]
     merits = {label: log_merits(run, cells, label) for label in labels}
     places = [Place(base, None)]
-    for label in labels[1:]:
-        ratio = pair(run, merits[base], merits[label], len(cells))
-        if ratio:
-            places.append(Place(label, ratio))
-        else:
+    ratios = {label: pair(run, merits[base], merits[label], len(cells)) for label in labels[1:]}
+    resolves = any(ratio and ratio.interval for ratio in ratios.values())
+    for label, ratio in ratios.items():
+        if not ratio:
             unranked.append((label, "no round in common with the others"))
+        elif resolves and not ratio.interval:  # a shared rank would say that it is as good as the best
+            unranked.append((label, "too few rounds with a figure to be told from the others"))
+        else:
+            places.append(Place(label, ratio))
     for place in places:
         place.rank += sum(1 for other in places if other is not place
                           and (ratio := pair(run, merits[other.label], merits[place.label],

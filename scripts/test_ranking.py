@@ -54,6 +54,12 @@ class Ranking(unittest.TestCase):
         run = Run({"weir": {0: [100.0] * 5}, "slow": {0: [50.0] * 5}})
         self.assertEqual([rank for rank, _ in order(run)], [1, 1])
 
+    def test_who_has_few_figures_where_others_have_many_is_not_ranked(self):
+        run = Run({"weir": {0: STEADY}, "slow": {0: [50.0] * 8}, "rare": {0: [1.0] * 3}})
+        _, places, unranked = ranking.rank(run, run.cells_of("throughput"))
+        self.assertEqual([place.label for place in places], ["weir", "slow"])
+        self.assertRegex(dict(unranked)["rare"], "^too few rounds")
+
     def test_who_lacks_a_cell_is_not_ranked_on_the_rest(self):
         both = {0: STEADY, 1: STEADY}
         run = Run({"weir": both, "a": both, "b": both, "half": {0: [900.0] * 8}}, (CELL, OTHER))

@@ -18,7 +18,7 @@
 #include "bench/measure/clock.h"
 
 #define PROBE_MEASURE_NS (10 * NS_PER_MS)
-#define GRACE_NS         (2 * NS_PER_S) /* between the cell's own deadline and being killed */
+#define GRACE_NS         (4 * NS_PER_S) /* between the cell's own deadline and being killed */
 #define HANGS_BEFORE_OUT 2
 
 /* A round that claims depend on may be finished a little late: one part in so many of the time. */
