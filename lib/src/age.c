@@ -1,11 +1,10 @@
 #include "age.h"
 
-/* A word of the log: in its low bits the time, in units of about a millisecond, above them which
- * lap of the log it belongs to, counted from one. */
+/* A word of the log: in its low half the time, in units of about a millisecond, which tells
+ * ages of up to 26 days; in its high half which lap of the log it belongs to, counted from one, so
+ * that what was never written belongs to none. */
 #define UNIT_BITS 20
-#define LAP_BITS  20
-#define TIME_BITS (64 - LAP_BITS)
-#define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
+#define LAP_SHIFT 32
 
 uint64_t weir__age_since(uint64_t stamp_ns) {
     uint64_t now_ns = weir__clock_coarse_ns();
@@ -42,23 +41,29 @@ void weir__age_log_init(struct weir__age_log *log, _Atomic uint64_t *words, size
 }
 
 static uint64_t lap_of(const struct weir__age_log *log, uint64_t position) {
-    return (position / log->count + 1) << TIME_BITS;
+    return (position / log->count + 1) << LAP_SHIFT;
 }
 
 void weir__age_log_stamp(struct weir__age_log *log, struct weir__age *age, uint64_t position) {
     if (!log->words)
         return;
-    uint64_t time = (take_stamp(age) >> UNIT_BITS) & TIME_MASK;
+    uint32_t time = (uint32_t)(take_stamp(age) >> UNIT_BITS);
     atomic_store_explicit(&log->words[position % log->count], lap_of(log, position) | time,
                           memory_order_relaxed);
 }
 
 uint64_t weir__age_log_of(const struct weir__age_log *log, uint64_t position) {
+    uint64_t now_ns = weir__clock_coarse_ns();
+
     for (uint64_t back = 0; back < WEIR__STAMP_EVERY_MOST && back <= position; back++) {
         uint64_t from = position - back;
         uint64_t word = atomic_load_explicit(&log->words[from % log->count], memory_order_relaxed);
-        if ((word & ~TIME_MASK) == lap_of(log, from))
-            return weir__age_since((word & TIME_MASK) << UNIT_BITS);
+        if ((word >> LAP_SHIFT << LAP_SHIFT) == lap_of(log, from)) {
+            uint32_t units = (uint32_t)(now_ns >> UNIT_BITS) - (uint32_t)word;
+            if (units > INT32_MAX) /* stamped since now was read */
+                return 0;
+            return ((uint64_t)units << UNIT_BITS) + (now_ns & ((1u << UNIT_BITS) - 1));
+        }
     }
     return 0; /* uncovered: it left the queue, and the log was overwritten, since its caller looked
                */

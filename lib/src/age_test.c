@@ -237,6 +237,10 @@ static void log_tells_laps_apart(void **state) {
     assert_true(weir__age_log_of(&log, 3 + 1000 * count) == 0);
     weir__age_log_stamp(&log, &age, 3 + count);
     assert_int_equal(weir__age_log_of(&log, 3), 0);
+    /* What was never written belongs to no lap, however many there have been. */
+    weir__age_log_init(&log, words, count);
+    for (unsigned bits = 10; bits < 32; bits++)
+        assert_int_equal(weir__age_log_of(&log, ((UINT64_C(1) << bits) - 1) * count), 0);
 }
 
 int main(void) {
